@@ -181,6 +181,7 @@ export interface LoadedData {
 }
 
 export interface Dataset<C extends Config = Config> extends Entry {
+  /** Throws OccamError "bad-spec" (`where`: "data.<field>") for fields that contradict each other; a schema has no such rules. */
   task(config: C): Task;
   /** @param key depends on the dataset's kind and its `seed` field alone, so that a larger `train` extends a smaller one. */
   load(config: C, key: RandomKey): Promise<LoadedData>;

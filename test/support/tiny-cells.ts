@@ -1,0 +1,73 @@
+/** Cells small enough for tests, built through the catalogue's own schemas so that every default is filled in. */
+import type { Config } from "../../src/catalogue/entry.ts";
+import { ARCHITECTURES, DATASETS, OPTIMIZERS, REGULARISERS } from "../../src/catalogue/registry.ts";
+import { cellOf, type Cell, type EstimateConfig, type TrainConfig } from "../../src/spec/cell.ts";
+
+/** A configuration as a sweep file would have it: `kind`, and fields that differ from their defaults. */
+export interface Given {
+  readonly kind: string;
+  readonly [field: string]: string | number | boolean;
+}
+
+export interface CellGiven {
+  readonly data?: Given;
+  readonly architecture?: Given;
+  readonly optimizer?: Given;
+  readonly regulariser?: Given;
+  readonly seed?: number;
+  readonly train?: Partial<TrainConfig>;
+  readonly estimate?: Partial<EstimateConfig>;
+}
+
+const TRAIN: TrainConfig = { steps: 20, batch: 16, schedule: "constant", evalEvery: 10, stopTrainLoss: null };
+
+export const NO_ESTIMATE: EstimateConfig = {
+  sampler: "none",
+  chains: 0,
+  draws: 0,
+  burnIn: 0,
+  thin: 0,
+  batch: 0,
+  nBeta: 0,
+  gamma: 0,
+  stepSize: 0,
+  kernelRows: 0,
+};
+
+/** The defaults of a sweep file, but for the sampler's length. */
+export const ESTIMATE: EstimateConfig = {
+  sampler: "sgld",
+  chains: 4,
+  draws: 500,
+  burnIn: 200,
+  thin: 1,
+  batch: 256,
+  nBeta: 0,
+  gamma: 1,
+  stepSize: 0,
+  kernelRows: 256,
+};
+
+/** A cell; what is left out is a small tanh network on moons, trained by SGD, without an estimate. */
+export function tinyCell(given: CellGiven = {}): Cell {
+  return cellOf({
+    data: parsed(DATASETS, given.data ?? { kind: "moons", train: 64, test: 32 }),
+    architecture: parsed(ARCHITECTURES, given.architecture ?? { kind: "mlp", activation: "tanh", depth: 1, width: 8 }),
+    optimizer: parsed(OPTIMIZERS, given.optimizer ?? { kind: "sgd" }),
+    regulariser: parsed(REGULARISERS, given.regulariser ?? { kind: "none" }),
+    seed: String(given.seed ?? 1),
+    train: { ...TRAIN, ...given.train },
+    estimate: { ...NO_ESTIMATE, ...given.estimate },
+  });
+}
+
+interface Entry {
+  readonly kind: string;
+  readonly schema: { parse(value: unknown): unknown };
+}
+
+function parsed(entries: readonly Entry[], { kind, ...fields }: Given): Config {
+  const entry = entries.find((candidate) => candidate.kind === kind);
+  if (entry === undefined) throw new Error(`no entry of kind ${kind}`);
+  return { kind, ...(entry.schema.parse(fields) as Record<string, string | number | boolean>) };
+}
