@@ -36,7 +36,7 @@ export interface EstimateConfig {
   readonly nBeta: number;
   /** Strength of the pull to w0: (gamma/2) |w - w0|^2. */
   readonly gamma: number;
-  /** Step size epsilon; 0: min(0.25 / (t s_max + gamma), 1 / gamma). */
+  /** Step size epsilon; 0: 1 / (t s_max + gamma), less where minibatch noise asks for it. */
   readonly stepSize: number;
   /** Rows, at the most, of the kernel matrix that `quad`, the ceiling and the step size are computed from. */
   readonly kernelRows: number;
