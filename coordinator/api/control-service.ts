@@ -1,0 +1,104 @@
+/** ControlService: decodes, calls the coordinator, encodes. */
+import {
+  ControlServiceService,
+  type CommitRequest,
+  type CommitResponse,
+  type ControlServiceServer,
+  type FailureKind,
+  type SyncRequest,
+  type SyncResponse,
+} from "../../proto/gen/occam/v1/control.ts";
+import { OccamError } from "../../src/core/errors.ts";
+import { asCellId, asLeaseToken, asSessionId, asWorkerId } from "../../src/core/ids.ts";
+import { PROTOCOL_VERSION } from "../../src/core/version.ts";
+import { unary } from "../../src/rpc/adapters.ts";
+import type { Service } from "../../src/rpc/server.ts";
+import { commitOutcome, failureKind, leasePhase } from "../../src/wire/enums.ts";
+import type { Coordinator } from "../coordinator.ts";
+import type { WorkerCapabilities } from "../hot/session-book.ts";
+import type { CommitCommand, Fault } from "../lease/commit.ts";
+import type { SyncCommand, SyncReply } from "../lease/sync-messages.ts";
+import { required } from "./required.ts";
+
+export function controlService(coordinator: Coordinator): Service {
+  const implementation: Record<keyof typeof ControlServiceService, unknown> = {
+    sync: unary<SyncRequest, SyncResponse>(async (request, context) => {
+      const reply = await coordinator.sync(decodeSync(request), context.signal);
+      return encodeSync(coordinator, reply);
+    }),
+    commit: unary<CommitRequest, CommitResponse>(async (request) => {
+      const { outcome, detail } = await coordinator.commit(decodeCommit(request));
+      return { outcome: commitOutcome.toWire(outcome), detail };
+    }),
+  };
+  return { definition: ControlServiceService, implementation: implementation as unknown as ControlServiceServer };
+}
+
+function decodeSync(request: SyncRequest): SyncCommand {
+  if (request.protocolVersion !== PROTOCOL_VERSION) {
+    throw new OccamError(
+      "unsupported",
+      `the worker speaks protocol version ${request.protocolVersion}, this coordinator ${PROTOCOL_VERSION}`,
+      { hint: "install the same version of occam on both" },
+    );
+  }
+  return {
+    workerId: asWorkerId(required(request.workerId, "worker_id")),
+    sessionId: asSessionId(required(request.sessionId, "session_id")),
+    capabilities: request.capabilities === undefined ? undefined : decodeCapabilities(request.capabilities),
+    freeSlots: request.freeSlots,
+    held: request.held.map(({ token, phase, step, steps }) => ({
+      token: asLeaseToken(token),
+      progress: { phase: leasePhase.fromWire(phase), step: Number(step), steps: Number(steps) },
+    })),
+    draining: request.draining,
+    waitMs: request.waitMs,
+  };
+}
+
+function decodeCapabilities(capabilities: NonNullable<SyncRequest["capabilities"]>): WorkerCapabilities {
+  const { maxFuseWidth, memoryBytes, ...rest } = capabilities;
+  return { ...rest, maxFuseWidth: Math.max(1, maxFuseWidth), memoryBytes: Number(memoryBytes) };
+}
+
+/** The next sync is a heartbeat later; an idle worker asks again at once, and is then held back. */
+function encodeSync({ hot }: Coordinator, reply: SyncReply): SyncResponse {
+  return {
+    coordinatorEpoch: hot.epoch,
+    grants: reply.grants,
+    renewals: reply.renewals,
+    revocations: reply.revocations,
+    nextSyncMs: hot.timings.heartbeatMs,
+    drain: false,
+    fenced: reply.fenced,
+  };
+}
+
+function decodeCommit(request: CommitRequest): CommitCommand {
+  return {
+    workerId: asWorkerId(required(request.workerId, "worker_id")),
+    sessionId: asSessionId(required(request.sessionId, "session_id")),
+    cellId: asCellId(required(request.cellId, "cell_id")),
+    token: asLeaseToken(request.token),
+    outcome: decodeOutcome(request.outcome),
+  };
+}
+
+function decodeOutcome(outcome: CommitRequest["outcome"]): CommitCommand["outcome"] {
+  if (outcome === undefined) throw new OccamError("protocol", "a commit has a result, a failure or a hand-back");
+  switch (outcome.$case) {
+    case "result": {
+      const { json, digest, metricCount, logCount } = outcome.value;
+      return { kind: "result", json, digest, metricCount: Number(metricCount), logCount: Number(logCount) };
+    }
+    case "failure":
+      return { kind: decodeFault(outcome.value.kind), reason: outcome.value.reason };
+    case "handback":
+      return { kind: "handed-back", reason: outcome.value.reason };
+  }
+}
+
+function decodeFault(kind: FailureKind): Fault {
+  const name = failureKind.fromWire(kind);
+  return name === "error" ? "failed" : name;
+}

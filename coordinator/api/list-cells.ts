@@ -1,0 +1,63 @@
+/** The cells of a sweep, by grid index, page by page: a reader of any speed holds one page in memory. */
+import type { ListCellsRequest, ListCellsResponse } from "../../proto/gen/occam/v1/operator.ts";
+import type { RecordState } from "../../src/result/row.ts";
+import type { Send } from "../../src/rpc/adapters.ts";
+import { cellState } from "../../src/wire/enums.ts";
+import type { Hot } from "../hot/hot.ts";
+import type { Sweep } from "../hot/sweep.ts";
+import { LIMITS } from "../limits.ts";
+import type { CellQuery, CellRow } from "../store/store.ts";
+import type { StoredCellState } from "../store/change.ts";
+import { onlyCell } from "./only-cell.ts";
+
+export async function listCells(
+  hot: Hot,
+  sweep: Sweep,
+  request: ListCellsRequest,
+  send: Send<ListCellsResponse>,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = new Set(request.states.map((state) => cellState.fromWire(state)));
+  const states = [...new Set([...wanted].map(storedState))];
+  const idPrefix = request.cellId === "" ? "" : await onlyCell(hot, sweep, request.cellId);
+  const query: CellQuery = { sweepSeq: sweep.seq, states, idPrefix };
+  await hot.writer.settled();
+  for (let after = -1; !signal.aborted;) {
+    const page = await hot.store.listCells(query, after, LIMITS.pageRows);
+    for (const row of page) {
+      const state = liveState(hot, row);
+      if (wanted.size === 0 || wanted.has(state)) await send(cellMessage(row, state));
+    }
+    if (page.length < LIMITS.pageRows) return;
+    after = page.at(-1)!.gridIndex;
+  }
+}
+
+/** The state that a cell in this state has in the store. */
+function storedState(state: RecordState): StoredCellState {
+  return state === "leased" || state === "running" ? "pending" : state;
+}
+
+function cellMessage(row: CellRow, state: RecordState): ListCellsResponse {
+  return {
+    cellId: row.id,
+    gridIndex: BigInt(row.gridIndex),
+    state: cellState.toWire(state),
+    configJson: row.configJson,
+    resultJson: row.result?.json ?? "",
+    reason: row.reason,
+    attempts: row.attempts,
+    lost: row.lost,
+    failed: row.failed,
+    workerId: row.result?.workerId ?? "",
+    cached: row.cached,
+    committedMs: BigInt(row.result?.committedMs ?? 0),
+  };
+}
+
+/** A pending cell may be leased or running: memory knows. What has ended in memory and not in the store is still running. */
+function liveState(hot: Hot, row: CellRow): RecordState {
+  if (row.state !== "pending") return row.state;
+  const live = hot.cells.get(row.scope, row.id)?.life.state.kind ?? "pending";
+  return live === "pending" || live === "leased" ? live : "running";
+}

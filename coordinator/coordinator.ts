@@ -1,0 +1,165 @@
+/**
+ * The coordinator without its wire: what workers and operators can ask of it, over one store and one clock. The services of
+ * `api/` call it, and so does the simulation.
+ */
+import type { Clock } from "../src/core/clock.ts";
+import { OccamError } from "../src/core/errors.ts";
+import type { Logger } from "../src/core/log.ts";
+import { CellBook, type HotCell } from "./hot/cell-book.ts";
+import { ChangeSignal } from "./hot/change-signal.ts";
+import type { Hot } from "./hot/hot.ts";
+import { LeaseBook } from "./hot/lease-book.ts";
+import { LeaseClock } from "./hot/lease-clock.ts";
+import { recover } from "./hot/recover.ts";
+import { SessionBook } from "./hot/session-book.ts";
+import { SweepBook } from "./hot/sweep-book.ts";
+import { push, type PushCommand, type PushReply } from "./ingest/push.ts";
+import { StreamBook } from "./ingest/stream-book.ts";
+import { endLease } from "./lease/attempts.ts";
+import { commit, type CommitCommand, type CommitReply } from "./lease/commit.ts";
+import { sync } from "./lease/sync.ts";
+import type { SyncCommand, SyncReply } from "./lease/sync-messages.ts";
+import { LIMITS } from "./limits.ts";
+import { PendingWork } from "./schedule/pending-work.ts";
+import { GroupCommit } from "./store/group-commit.ts";
+import type { Store } from "./store/store.ts";
+import type { SpecReader } from "./sweep/spec-reader.ts";
+import { SweepDesk } from "./sweep/sweep-desk.ts";
+import { timingsOf, type Timings } from "./timings.ts";
+
+export interface CoordinatorOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly specs: SpecReader;
+  readonly timings?: Partial<Timings>;
+}
+
+export class Coordinator {
+  readonly hot: Hot;
+  readonly sweeps: SweepDesk;
+  /** Resolves with the reason when the store can no longer be written: every call is refused from then on. */
+  readonly failed: Promise<OccamError>;
+  readonly #stopped = new AbortController();
+  #cancelTick: () => void = () => undefined;
+
+  /** Takes up what the store holds, and begins to watch deadlines. */
+  static async open(options: CoordinatorOptions): Promise<Coordinator> {
+    const failure = newFailure();
+    const hot = await createHot(options, failure.raise);
+    await recover(hot);
+    const coordinator = new Coordinator(hot, failure.raised);
+    coordinator.sweeps.goOn();
+    coordinator.#scheduleTick();
+    return coordinator;
+  }
+
+  private constructor(hot: Hot, failed: Promise<OccamError>) {
+    this.hot = hot;
+    this.failed = failed;
+    this.sweeps = new SweepDesk(hot);
+  }
+
+  /** Aborts when the coordinator stops: streams that follow something end then. */
+  get stopped(): AbortSignal {
+    return this.#stopped.signal;
+  }
+
+  /** @param signal aborts when the worker no longer waits for the answer */
+  async sync(command: SyncCommand, signal: AbortSignal): Promise<SyncReply> {
+    this.#check();
+    return sync(this.hot, command, AbortSignal.any([signal, this.stopped]));
+  }
+
+  async commit(command: CommitCommand): Promise<CommitReply> {
+    this.#check();
+    return commit(this.hot, command);
+  }
+
+  async push(command: PushCommand): Promise<PushReply> {
+    this.#check();
+    return push(this.hot, command);
+  }
+
+  /** Finishes what is written and ends all waiting. The store is the caller's to close. */
+  async stop(): Promise<void> {
+    this.#end();
+    await this.sweeps.close();
+    await this.hot.writer.settled().catch(() => undefined);
+  }
+
+  /** Ends as a killed process does: what was not written is lost. For simulations. */
+  abandon(): void {
+    this.#end();
+    this.hot.writer.abandon();
+  }
+
+  #end(): void {
+    this.#cancelTick();
+    this.#stopped.abort();
+    this.hot.workerNews.changed();
+  }
+
+  #check(): void {
+    if (this.stopped.aborted) throw new OccamError("unavailable", "the coordinator is stopping");
+  }
+
+  #scheduleTick(): void {
+    this.#cancelTick = this.hot.clock.after(this.hot.timings.tickMs, () => {
+      this.#tick();
+      this.#scheduleTick();
+    });
+  }
+
+  /** Ends the leases whose time is up. */
+  #tick(): void {
+    const { hot } = this;
+    const stillMs = hot.leaseClock.tick();
+    if (stillMs > 0) hot.logger.warn({ stillMs }, "this process stood still; leases are extended by that");
+    const nowMs = hot.leaseClock.nowMs();
+    for (const lease of hot.leases.all()) endLease(hot, lease, { kind: "time", nowMs });
+  }
+}
+
+async function createHot(options: CoordinatorOptions, failed: (error: OccamError) => void): Promise<Hot> {
+  const { store, clock, logger, specs } = options;
+  const timings = timingsOf(options.timings);
+  const epoch = await store.beginEpoch();
+  const counters = await store.loadCounters();
+  const work = new PendingWork<HotCell>();
+  return {
+    store,
+    clock,
+    logger,
+    specs,
+    timings,
+    epoch,
+    work,
+    startedMs: clock.nowMs(),
+    leaseClock: new LeaseClock(clock, timings.tickMs),
+    writer: new GroupCommit({
+      store,
+      clock,
+      gatherMs: timings.gatherMs,
+      changesMax: LIMITS.transactionChanges,
+      failed: (error) => {
+        logger.fatal({ err: error }, "the store cannot be written: nothing is acknowledged any more");
+        failed(error);
+      },
+    }),
+    cells: new CellBook(counters.nextCellKey, work),
+    leases: new LeaseBook(counters.nextToken, timings),
+    sessions: new SessionBook(counters.nextSessionSeq, LIMITS.sessions),
+    sweeps: new SweepBook(counters.nextSweepSeq),
+    streams: new StreamBook(counters.nextStreamId, counters.nextLogSeq),
+    workerNews: new ChangeSignal(),
+    workerChanges: new ChangeSignal(),
+    logChanges: new ChangeSignal(),
+  };
+}
+
+function newFailure(): { readonly raised: Promise<OccamError>; readonly raise: (error: OccamError) => void } {
+  let raise: (error: OccamError) => void = () => undefined;
+  const raised = new Promise<OccamError>((resolve) => (raise = resolve));
+  return { raised, raise };
+}

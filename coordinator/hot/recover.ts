@@ -1,0 +1,72 @@
+/** Rebuilds the coordinator's memory from its store at a start. */
+import { afterDurable, type Hot } from "./hot.ts";
+import type { HotCell } from "./cell-book.ts";
+import type { Sweep } from "./sweep.ts";
+import { cancelCell } from "../sweep/cancel-cells.ts";
+import { adoptableLease } from "../lease/lease-state.ts";
+import { endLease } from "../lease/attempts.ts";
+import { LIMITS } from "../limits.ts";
+import type { StoredCounts, StoredLease } from "../store/store.ts";
+
+/** Rows of one page: few enough for one turn of the event loop. */
+const PAGE = 5_000;
+
+export async function recover(hot: Hot): Promise<void> {
+  for (const record of await hot.store.loadSweeps()) hot.sweeps.add(record);
+  for (const counts of await hot.store.loadCounts()) count(hot, counts);
+  for (const { fuseKey, ...group } of await hot.store.loadFuseGroups()) hot.work.setGroup(fuseKey, group);
+  hot.sessions.restore(await hot.store.loadSessions(LIMITS.sessions), await hot.store.loadCommitCounts());
+  const byKey = await restoreCells(hot);
+  for (const lease of await hot.store.loadOpenLeases()) restoreLease(hot, lease, byKey);
+  cancelUnwanted(hot);
+  await hot.writer.settled();
+}
+
+function count(hot: Hot, { sweepSeq, state, diverged, cached, count: cells }: StoredCounts): void {
+  const [sweep] = hot.sweeps.bySeqs([sweepSeq]);
+  if (sweep === undefined) return;
+  sweep.counts[state] += cells;
+  if (state !== "committed") return;
+  if (diverged) sweep.counts.diverged += cells;
+  if (cached) sweep.counts.cached += cells;
+}
+
+async function restoreCells(hot: Hot): Promise<ReadonlyMap<number, HotCell>> {
+  const byKey = new Map<number, HotCell>();
+  const lists = new Map<string, readonly Sweep[]>();
+  for (let after = 0; ;) {
+    const page = await hot.store.loadPendingCells(after, PAGE);
+    if (page.length === 0) return byKey;
+    for (const stored of page) {
+      const name = stored.sweeps.join();
+      const sweeps = lists.get(name) ?? hot.sweeps.bySeqs(stored.sweeps);
+      lists.set(name, sweeps);
+      byKey.set(stored.key, hot.cells.restore(stored, sweeps));
+    }
+    after = page.at(-1)!.key;
+  }
+}
+
+/** Its worker may still run it: it waits for that worker to say so. */
+function restoreLease(hot: Hot, stored: StoredLease, byKey: ReadonlyMap<number, HotCell>): void {
+  const { token, workerId, sessionId, fuseKey, width } = stored;
+  const cells = stored.openCells.flatMap((key) => byKey.get(key) ?? []);
+  const state = adoptableLease(hot.leaseClock.nowMs(), hot.timings);
+  const { flopsPerCell } = hot.work.group(fuseKey);
+  const lease = hot.leases.add({ token, workerId, sessionId, fuseKey, width, cells, state, flopsPerCell });
+  for (const cell of cells) hot.cells.apply(cell, { kind: "restored", token });
+  const session = hot.sessions.get(workerId);
+  if (session?.sessionId === sessionId) hot.sessions.attach(session, lease);
+  if (cells.length === 0) endLease(hot, lease, { kind: "emptied" });
+}
+
+/** Open cells of cancelled sweeps: their cancellation was cut short. */
+function cancelUnwanted(hot: Hot): void {
+  const unwanted = [...hot.cells.all()].filter((cell) => cell.sweeps.every((sweep) => sweep.state !== "running"));
+  if (unwanted.length === 0) return;
+  for (const cell of unwanted) cancelCell(hot, cell);
+  hot.writer.write({ kind: "cells-cancelled", cellKeys: unwanted.map((cell) => cell.key) });
+  afterDurable(hot, () => {
+    for (const cell of unwanted) hot.cells.evict(cell);
+  });
+}

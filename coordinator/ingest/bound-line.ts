@@ -1,0 +1,22 @@
+/** A log line within the named limits; what is cut is marked, never hidden. */
+import { LIMITS } from "../limits.ts";
+
+export interface SentLine {
+  readonly timeMs: number;
+  /** 1 debug, 2 info, 3 warn, 4 error. */
+  readonly level: number;
+  readonly message: string;
+  readonly fieldsJson: string;
+}
+
+export function boundLine(line: SentLine): SentLine {
+  const { message, fieldsJson } = line;
+  const cut = message.length - LIMITS.logMessageChars;
+  const tooMany = fieldsJson.length > LIMITS.logFieldsChars;
+  if (cut <= 0 && !tooMany) return line;
+  return {
+    ...line,
+    message: cut <= 0 ? message : `${message.slice(0, LIMITS.logMessageChars)} … (${cut} more characters)`,
+    fieldsJson: tooMany ? JSON.stringify({ droppedFieldsChars: fieldsJson.length }) : fieldsJson,
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * One batch of one stream: appended where the stream ends, known, or out of place; answered with the stream's durable end.
+ *
+ * Who may append: an attempt whose cell can still take its result. An attempt that was committed, or whose cell has another
+ * result or was cancelled, is fenced: its stream is closed, and the answer says how much of it is stored.
+ */
+import { asLeaseToken, type CellId, type LeaseToken, type SessionId, type WorkerId } from "../../src/core/ids.ts";
+import { afterDurable, type Hot } from "../hot/hot.ts";
+import { findAttempt } from "../lease/find-attempt.ts";
+import type { LogLine, StreamKey } from "../store/change.ts";
+import { boundLine, type SentLine } from "./bound-line.ts";
+import { countPoints, encodeChunk, type MetricColumns } from "./metric-chunk.ts";
+import { placeBatch } from "./place-batch.ts";
+import { readStream } from "./read-stream.ts";
+import type { HotStream } from "./stream-book.ts";
+
+export interface PushCommand {
+  readonly workerId: WorkerId;
+  readonly sessionId: SessionId;
+  /** undefined: the session's own log. */
+  readonly attempt: { readonly cellId: CellId; readonly token: LeaseToken } | undefined;
+  readonly firstOffset: number;
+  readonly records:
+    | { readonly kind: "metrics"; readonly columns: MetricColumns }
+    | { readonly kind: "logs"; readonly lines: readonly SentLine[] };
+}
+
+export interface PushReply {
+  readonly nextOffset: number;
+  readonly fenced: boolean;
+}
+
+const UNKNOWN_ATTEMPT: PushReply = { nextOffset: 0, fenced: true };
+
+export async function push(hot: Hot, command: PushCommand): Promise<PushReply> {
+  const { records, firstOffset } = command;
+  const count = records.kind === "metrics" ? countPoints(records.columns) : records.lines.length;
+  const owner = await ownerOf(hot, command);
+  if (owner === undefined) return UNKNOWN_ATTEMPT;
+  const stored = await readStream(hot, owner.key);
+  // From here to the write nothing waits.
+  const stream = hot.streams.open(owner.key, stored);
+  const placement = placeBatch(stream.nextOffset, firstOffset, count);
+  const closed = owner.isClosed();
+  if (placement.kind === "append" && !closed) append(hot, stream, command, placement.skip, count);
+  const { nextOffset } = stream;
+  await hot.writer.settled();
+  if (closed) hot.streams.forget(owner.key);
+  return { nextOffset, fenced: closed && placement.kind !== "known" };
+}
+
+interface Owner {
+  readonly key: StreamKey;
+  /** Asked at the moment of the append: nothing more may be added. */
+  isClosed(): boolean;
+}
+
+async function ownerOf(hot: Hot, { workerId, sessionId, attempt, records }: PushCommand): Promise<Owner | undefined> {
+  const { kind } = records;
+  if (attempt === undefined) {
+    return { key: { kind, cellKey: 0, token: asLeaseToken(0n), sessionId }, isClosed: () => false };
+  }
+  const { cellId, token } = attempt;
+  const found = await findAttempt(hot, token, cellId);
+  if (found?.workerId !== workerId) return undefined;
+  return {
+    key: { kind, cellKey: found.cellKey, token, sessionId: "" },
+    isClosed: () => {
+      const state = hot.cells.get(found.scope, cellId)?.life.state.kind ?? found.stored?.state;
+      return state === "committed" || state === "cancelled";
+    },
+  };
+}
+
+function append(hot: Hot, stream: HotStream, command: PushCommand, skip: number, count: number): void {
+  const { records, workerId, attempt } = command;
+  const firstOffset = hot.streams.extend(stream, count - skip);
+  const where = { stream: stream.key, streamId: stream.streamId, firstOffset };
+  if (records.kind === "metrics") {
+    const data = encodeChunk(records.columns, skip);
+    hot.writer.write({ kind: "metrics-appended", ...where, count: count - skip, data });
+    return afterDurable(hot, () => hot.streams.durable(stream));
+  }
+  const lines = records.lines.slice(skip).map((line): LogLine => {
+    const seq = hot.streams.newLogSeq();
+    const token = attempt?.token ?? asLeaseToken(0n);
+    return { ...boundLine(line), seq, workerId, cellKey: stream.key.cellKey, token };
+  });
+  hot.writer.write({ kind: "logs-appended", ...where, lines });
+  afterDurable(hot, () => {
+    hot.streams.durable(stream);
+    hot.logChanges.changed();
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * Where each stream ends: the offset of its next record, counting what is written but not durable yet. Streams of ended
+ * attempts are forgotten once that is durable, and read from the store when they are asked for again.
+ */
+import type { StreamKey } from "../store/change.ts";
+import type { StoredStream } from "../store/store.ts";
+
+export interface HotStream {
+  readonly key: StreamKey;
+  readonly streamId: number;
+  readonly nextOffset: number;
+}
+
+interface Entry extends HotStream {
+  nextOffset: number;
+  /** Appends that are not durable yet. */
+  underWay: number;
+  forgotten: boolean;
+}
+
+export class StreamBook {
+  readonly #streams = new Map<string, Entry>();
+  #nextStreamId: number;
+  #nextLogSeq: number;
+
+  constructor(nextStreamId: number, nextLogSeq: number) {
+    this.#nextStreamId = nextStreamId;
+    this.#nextLogSeq = nextLogSeq;
+  }
+
+  get(key: StreamKey): HotStream | undefined {
+    return this.#streams.get(nameOf(key));
+  }
+
+  /** As the store has it, unless it has become known in the meantime. */
+  open(key: StreamKey, stored: StoredStream | undefined): HotStream {
+    const name = nameOf(key);
+    const known = this.#streams.get(name);
+    if (known !== undefined) return known;
+    const entry = { key, ...(stored ?? this.#newStream()), underWay: 0, forgotten: false };
+    this.#streams.set(name, entry);
+    return entry;
+  }
+
+  /** Moves the end by `count` records and gives where it was. To be followed by `durable`. */
+  extend(stream: HotStream, count: number): number {
+    const entry = stream as Entry;
+    const firstOffset = entry.nextOffset;
+    entry.nextOffset += count;
+    entry.underWay += 1;
+    return firstOffset;
+  }
+
+  /** One append has become durable. */
+  durable(stream: HotStream): void {
+    const entry = stream as Entry;
+    entry.underWay -= 1;
+    if (entry.forgotten) this.forget(entry.key);
+  }
+
+  newLogSeq(): number {
+    const seq = this.#nextLogSeq;
+    this.#nextLogSeq += 1;
+    return seq;
+  }
+
+  /** The seq that the next log line gets. */
+  get nextLogSeq(): number {
+    return this.#nextLogSeq;
+  }
+
+  /** Little more is expected of it: it leaves memory once all appends to it are durable. */
+  forget(key: StreamKey): void {
+    const entry = this.#streams.get(nameOf(key));
+    if (entry === undefined) return;
+    entry.forgotten = true;
+    if (entry.underWay === 0) this.#streams.delete(nameOf(key));
+  }
+
+  #newStream(): StoredStream {
+    const streamId = this.#nextStreamId;
+    this.#nextStreamId += 1;
+    return { streamId, nextOffset: 0 };
+  }
+}
+
+function nameOf({ kind, cellKey, token, sessionId }: StreamKey): string {
+  return `${kind}/${cellKey}/${token}/${sessionId}`;
+}

@@ -1,0 +1,42 @@
+/** What a sync brings and what it answers, in the domain's terms. */
+import type { FuseKey, LeaseToken, SessionId, WorkerId } from "../../src/core/ids.ts";
+import type { WorkerCapabilities } from "../hot/session-book.ts";
+import type { LeaseProgress } from "./lease-state.ts";
+
+export interface Held {
+  readonly token: LeaseToken;
+  readonly progress: LeaseProgress;
+}
+
+export interface SyncCommand {
+  readonly workerId: WorkerId;
+  readonly sessionId: SessionId;
+  readonly capabilities: WorkerCapabilities | undefined;
+  readonly freeSlots: number;
+  readonly held: readonly Held[];
+  readonly draining: boolean;
+  readonly waitMs: number;
+}
+
+export interface GrantedCell {
+  readonly cellId: string;
+  readonly configJson: string;
+  readonly attempt: number;
+}
+
+export interface SyncReply {
+  readonly fenced: boolean;
+  readonly grants: readonly {
+    readonly token: LeaseToken;
+    readonly ttlMs: number;
+    readonly fuseKey: FuseKey;
+    readonly cells: readonly GrantedCell[];
+  }[];
+  readonly renewals: readonly { readonly token: LeaseToken; readonly ttlMs: number }[];
+  readonly revocations: readonly {
+    readonly token: LeaseToken;
+    /** Empty: the whole lease. */
+    readonly cellIds: readonly string[];
+    readonly reason: string;
+  }[];
+}

@@ -1,0 +1,37 @@
+/** Every size limit of the coordinator, with its reason. */
+export const LIMITS = {
+  /** Cells of one sweep: what one coordinator schedules within its memory and recovery bounds. */
+  sweepCells: 1_000_000,
+  /** Grid points that are visited to count the cells of a filtered grid: minutes of work at most. */
+  sweepPoints: 20_000_000,
+  /** A spec is read by people; a longer one is a mistake or an attack. */
+  specBytes: 1024 * 1024,
+  /** Points of a grid that are turned into cells between two turns of the event loop: a few milliseconds of work. */
+  expandChunk: 64,
+  /** Shards that one sync can ask for. */
+  slotsPerSync: 16,
+  /** Cells of one fused program, whatever a worker asks for. */
+  shardCells: 1024,
+  /** One log line; the rest is cut and the cut is marked. */
+  logMessageChars: 16_384,
+  /** Structured fields of one log line; larger ones are dropped and the drop is marked. */
+  logFieldsChars: 16_384,
+  /** A stored result, JSON. Estimates hold figures, never draws. */
+  resultChars: 256 * 1024,
+  /** A reason that is kept with a cell. */
+  reasonChars: 2_000,
+  /** Rows of one page of a listing: a bound on memory and on one stall of the event loop. */
+  pageRows: 256,
+  /** Log lines of one page of a tail. */
+  logPageRows: 512,
+  /** Batches of one bulk call that are under way at once. */
+  pushWindow: 32,
+  /** Changes of one transaction: a bound on its stall. */
+  transactionChanges: 4_096,
+  /** Sessions that are remembered over a restart, newest first. */
+  sessions: 10_000,
+  /** Lines that a tail gives of what is stored when it is asked for the last ones; they are held in memory. */
+  lastLines: 100_000,
+  /** Ids of one look-up. */
+  findIds: 10_000,
+} as const;

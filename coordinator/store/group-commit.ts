@@ -1,0 +1,124 @@
+/**
+ * Group commit: what many callers write within a few milliseconds becomes one transaction, because a durable transaction costs
+ * the same for one row as for hundreds.
+ *
+ * Invariants:
+ * 1. Changes are applied in the order in which they were written.
+ * 2. `settled()` resolves when everything that was written before the call is durable, and rejects when it is not. Nobody is
+ *    told of a decision before `settled()` after it: that is what makes an acknowledgement a promise.
+ * 3. After one failure everything rejects, for memory then knows what the store does not. The process has to start anew.
+ */
+import type { Clock } from "../../src/core/clock.ts";
+import { messageOf, OccamError } from "../../src/core/errors.ts";
+import type { Change } from "./change.ts";
+import type { Store } from "./store.ts";
+
+export interface GroupCommitOptions {
+  readonly store: Pick<Store, "apply">;
+  readonly clock: Clock;
+  /** 0: apply at the end of the current turn. */
+  readonly gatherMs: number;
+  /** A transaction is closed early at this many changes. */
+  readonly changesMax: number;
+  readonly failed: (error: OccamError) => void;
+}
+
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  #gathered: Change[] = [];
+  /** Settles with the transaction that will take what is gathered. */
+  #next = newBatch();
+  /** Settles with the transaction that is under way. */
+  #current: Promise<void> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #failure: OccamError | undefined;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+  }
+
+  write(...changes: readonly Change[]): void {
+    for (const change of changes) this.#gathered.push(change);
+    if (this.#failure === undefined) this.#schedule();
+  }
+
+  async settled(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#gathered.length > 0) return this.#next.promise;
+    return this.#current;
+  }
+
+  /** Loses what is not applied yet, as the end of the process would; for simulations. */
+  abandon(): void {
+    this.#fail(new OccamError("unavailable", "the coordinator has ended"), () => undefined);
+  }
+
+  #schedule(): void {
+    if (this.#current !== undefined) return;
+    if (this.#gathered.length >= this.#options.changesMax) return this.#flushNow();
+    if (this.#cancelTimer !== undefined) return;
+    const { clock, gatherMs } = this.#options;
+    if (gatherMs > 0) {
+      this.#cancelTimer = clock.after(gatherMs, () => this.#flushNow());
+      return;
+    }
+    let wanted = true;
+    this.#cancelTimer = () => (wanted = false);
+    queueMicrotask(() => wanted && this.#flushNow());
+  }
+
+  #flushNow(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    if (this.#current !== undefined || this.#gathered.length === 0) return;
+    const changes = this.#gathered;
+    const batch = this.#next;
+    this.#gathered = [];
+    this.#next = newBatch();
+    this.#current = batch.promise;
+    void this.#apply(changes, batch);
+  }
+
+  async #apply(changes: readonly Change[], batch: Batch): Promise<void> {
+    try {
+      await this.#options.store.apply(changes);
+    } catch (error) {
+      const failure = new OccamError("unavailable", `the store cannot be written: ${messageOf(error)}`, {
+        hint: "nothing was acknowledged that is not stored; mend the cause (a full disk?) and start the coordinator again",
+        cause: error,
+      });
+      batch.reject(failure);
+      return this.#fail(failure, this.#options.failed);
+    }
+    this.#current = undefined;
+    batch.resolve();
+    if (this.#failure === undefined && this.#gathered.length > 0) this.#schedule();
+  }
+
+  #fail(failure: OccamError, tell: (error: OccamError) => void): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failure;
+    this.#cancelTimer?.();
+    this.#gathered = [];
+    this.#next.reject(failure);
+    tell(failure);
+  }
+}
+
+interface Batch {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: OccamError): void;
+}
+
+function newBatch(): Batch {
+  let resolve: () => void = () => undefined;
+  let reject: (error: OccamError) => void = () => undefined;
+  const promise = new Promise<void>((done, failed) => {
+    resolve = done;
+    reject = failed;
+  });
+  // A batch that nobody waits for may fail too; the failure is told by `failed`.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,159 @@
+/** Pages of cells, metric chunks and log lines, each after a place. */
+import type { Kysely } from "kysely";
+import { asCellId, asLeaseToken, asWorkerId } from "../../src/core/ids.ts";
+import type { StoredCellState } from "./change.ts";
+import type { CellQuery, CellRow, ChunkRow, FindingRow, LambdaExtremes, LogQuery, LogRow } from "./store.ts";
+import type { Tables } from "./tables.ts";
+
+export async function listCells(
+  db: Kysely<Tables>,
+  query: CellQuery,
+  afterIndex: number,
+  limit: number,
+): Promise<readonly CellRow[]> {
+  let select = db
+    .selectFrom("sweep_cell as link")
+    .innerJoin("cell", "cell.cell_key", "link.cell_key")
+    .innerJoin("config", "config.cell_id", "cell.cell_id")
+    .leftJoin("result", "result.cell_key", "link.cell_key")
+    .selectAll("cell")
+    .select(["link.grid_index", "link.cached", "config.json as config_json"])
+    .select(["result.json as result_json", "result.worker_id", "result.committed_ms"])
+    .where("link.sweep_seq", "=", query.sweepSeq)
+    .where("link.grid_index", ">", afterIndex);
+  if (query.states.length > 0) select = select.where("cell.state", "in", query.states);
+  if (query.idPrefix !== "") select = whereIdBegins(select, query.idPrefix);
+  const rows = await select.orderBy("link.grid_index").limit(limit).execute();
+  return rows.map((row) => ({
+    gridIndex: row.grid_index,
+    key: row.cell_key,
+    id: asCellId(row.cell_id),
+    scope: row.scope,
+    state: row.state as StoredCellState,
+    reason: row.reason,
+    attempts: row.attempts,
+    lost: row.lost,
+    failed: row.failed,
+    oom: row.oom,
+    widthLimit: row.width_limit,
+    cached: row.cached === 1,
+    configJson: row.config_json,
+    result:
+      row.result_json === null
+        ? undefined
+        : { json: row.result_json, workerId: asWorkerId(row.worker_id ?? ""), committedMs: row.committed_ms ?? 0 },
+  }));
+}
+
+/** Ids are hex digits, so a prefix is a range. */
+function whereIdBegins<Q extends { where(column: "cell.cell_id", operator: ">=" | "<", value: string): Q }>(
+  query: Q,
+  prefix: string,
+): Q {
+  return query.where("cell.cell_id", ">=", prefix).where("cell.cell_id", "<", `${prefix}g`);
+}
+
+export async function listChunks(
+  db: Kysely<Tables>,
+  sweepSeq: number,
+  idPrefix: string,
+  after: Pick<ChunkRow, "gridIndex" | "firstOffset">,
+  limit: number,
+): Promise<readonly ChunkRow[]> {
+  let select = db
+    .selectFrom("sweep_cell as link")
+    .innerJoin("cell", "cell.cell_key", "link.cell_key")
+    .innerJoin("result", "result.cell_key", "link.cell_key")
+    .innerJoin("stream", (join) =>
+      join.onRef("stream.cell_key", "=", "link.cell_key").onRef("stream.token", "=", "result.token"),
+    )
+    .innerJoin("metric_chunk as chunk", "chunk.stream_id", "stream.stream_id")
+    .select(["link.grid_index", "cell.cell_id", "chunk.first_offset", "chunk.data"])
+    .where("link.sweep_seq", "=", sweepSeq)
+    .where("stream.kind", "=", "metrics")
+    .where("link.grid_index", ">=", after.gridIndex)
+    .where((eb) =>
+      eb.or([eb("link.grid_index", ">", after.gridIndex), eb("chunk.first_offset", ">", after.firstOffset)]),
+    );
+  if (idPrefix !== "") select = whereIdBegins(select, idPrefix);
+  const rows = await select.orderBy("link.grid_index").orderBy("chunk.first_offset").limit(limit).execute();
+  return rows.map((row) => ({
+    gridIndex: row.grid_index,
+    cellId: asCellId(row.cell_id),
+    firstOffset: row.first_offset,
+    data: row.data,
+  }));
+}
+
+export async function listLogs(
+  db: Kysely<Tables>,
+  query: LogQuery,
+  from: { readonly after: number } | { readonly before: number },
+  limit: number,
+): Promise<readonly LogRow[]> {
+  const { sweepSeq } = query;
+  let select = db
+    .selectFrom("log_line as line")
+    .leftJoin("cell", "cell.cell_key", "line.cell_key")
+    .selectAll("line")
+    .select("cell.cell_id")
+    .where("line.level", ">=", query.minLevel);
+  if (sweepSeq !== undefined) {
+    select = select.where("line.cell_key", "in", (eb) =>
+      eb.selectFrom("sweep_cell").select("cell_key").where("sweep_seq", "=", sweepSeq),
+    );
+  }
+  if (query.cellIdPrefix !== "") select = whereIdBegins(select, query.cellIdPrefix);
+  if (query.workerId !== "") select = select.where("line.worker_id", "=", query.workerId);
+  if (query.sinceMs > 0) select = select.where("line.time_ms", ">=", query.sinceMs);
+  select =
+    "after" in from
+      ? select.where("line.seq", ">", from.after).orderBy("line.seq")
+      : select.where("line.seq", "<", from.before).orderBy("line.seq", "desc");
+  const rows = await select.limit(limit).execute();
+  return rows.map((row) => ({
+    seq: row.seq,
+    workerId: row.worker_id,
+    cellId: row.cell_id ?? "",
+    token: asLeaseToken(BigInt(row.token)),
+    timeMs: row.time_ms,
+    level: row.level,
+    message: row.message,
+    fieldsJson: row.fields_json,
+  }));
+}
+
+export async function lambdaExtremes(db: Kysely<Tables>, sweepSeq: number): Promise<LambdaExtremes> {
+  const one = async (order: "asc" | "desc") => {
+    const row = await db
+      .selectFrom("sweep_cell as link")
+      .innerJoin("result", "result.cell_key", "link.cell_key")
+      .innerJoin("cell", "cell.cell_key", "link.cell_key")
+      .select(["cell.cell_id", "result.lambda_hat", "result.test_loss"])
+      .where("link.sweep_seq", "=", sweepSeq)
+      .where("result.verdict", "=", "ok")
+      .where("result.lambda_hat", "is not", null)
+      .orderBy("result.lambda_hat", order)
+      .orderBy("link.grid_index")
+      .limit(1)
+      .executeTakeFirst();
+    if (row === undefined || row.lambda_hat === null) return undefined;
+    return { cellId: asCellId(row.cell_id), lambdaHat: row.lambda_hat, testLoss: row.test_loss };
+  };
+  return { lowest: await one("asc"), highest: await one("desc") };
+}
+
+export async function listFindings(db: Kysely<Tables>): Promise<readonly FindingRow[]> {
+  const rows = await db
+    .selectFrom("finding")
+    .innerJoin("cell", "cell.cell_key", "finding.cell_key")
+    .select(["cell.cell_id", "finding.token", "finding.worker_id", "finding.digest"])
+    .orderBy("finding.noted_ms")
+    .execute();
+  return rows.map((row) => ({
+    cellId: asCellId(row.cell_id),
+    token: asLeaseToken(BigInt(row.token)),
+    workerId: asWorkerId(row.worker_id),
+    digest: row.digest,
+  }));
+}

@@ -1,0 +1,47 @@
+/** Brings a store's schema to this build's version; refuses one of a newer build. */
+import type { Kysely } from "kysely";
+import { invariant, OccamError } from "../../src/core/errors.ts";
+import { MIGRATIONS, type DialectTypes, type Tables } from "./tables.ts";
+
+const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** All missing migrations in one transaction: a store is of one version or of the next, never between. */
+export async function migrate(db: Kysely<Tables>, types: DialectTypes, where: string): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    await transaction.schema
+      .createTable("meta")
+      .ifNotExists()
+      .addColumn("name", "text", (column) => column.primaryKey())
+      .addColumn("value", "text", (column) => column.notNull())
+      .execute();
+    const version = await readVersion(transaction);
+    if (version > SCHEMA_VERSION) throw newer(version, where);
+    if (version === SCHEMA_VERSION) return;
+    for (const migration of MIGRATIONS.slice(version)) await migration(transaction, types);
+    await writeVersion(transaction);
+  });
+}
+
+async function readVersion(db: Kysely<Tables>): Promise<number> {
+  const row = await db.selectFrom("meta").select("value").where("name", "=", "schema_version").executeTakeFirst();
+  const version = row === undefined ? 0 : Number(row.value);
+  invariant(Number.isSafeInteger(version) && version >= 0, `a schema version is "${row?.value}"`);
+  return version;
+}
+
+async function writeVersion(db: Kysely<Tables>): Promise<void> {
+  const value = String(SCHEMA_VERSION);
+  await db
+    .insertInto("meta")
+    .values({ name: "schema_version", value })
+    .onConflict((conflict) => conflict.column("name").doUpdateSet({ value }))
+    .execute();
+}
+
+function newer(version: number, where: string): OccamError {
+  return new OccamError(
+    "store-newer",
+    `the store has schema version ${version}; this build knows ${SCHEMA_VERSION} and older`,
+    { where, hint: "start it with the newer build that made it, or give another folder" },
+  );
+}

@@ -1,0 +1,164 @@
+/**
+ * A store over any SQL database that Kysely speaks to: writes here and in `write-batch.ts`, reads in `recovery-reads.ts`,
+ * `look-ups.ts` and `listings.ts`. Nothing in these files is of one dialect; what is comes as an argument.
+ */
+import type { Kysely } from "kysely";
+import type { CellId, LeaseToken } from "../../src/core/ids.ts";
+import type { Change, StreamKey, SweepRecord } from "./change.ts";
+import * as listings from "./listings.ts";
+import * as lookUps from "./look-ups.ts";
+import * as recovery from "./recovery-reads.ts";
+import type {
+  CellQuery,
+  CellRow,
+  ChunkRow,
+  Counters,
+  FindingRow,
+  LambdaExtremes,
+  LogQuery,
+  LogRow,
+  Store,
+  StoredAttempt,
+  StoredCell,
+  StoredCounts,
+  StoredFuseGroup,
+  StoredLease,
+  StoredSession,
+  StoredStream,
+} from "./store.ts";
+import type { Tables } from "./tables.ts";
+import { WriteBatch } from "./write-batch.ts";
+
+export interface SqlStoreOptions {
+  readonly db: Kysely<Tables>;
+  readonly description: string;
+  /** Parameters that one statement can bind. */
+  readonly parametersMax: number;
+  /** Called after the database was closed. */
+  readonly closed: () => void;
+}
+
+export class SqlStore implements Store {
+  readonly description: string;
+  readonly #db: Kysely<Tables>;
+  readonly #parametersMax: number;
+  readonly #closed: () => void;
+
+  constructor({ db, description, parametersMax, closed }: SqlStoreOptions) {
+    this.#db = db;
+    this.description = description;
+    this.#parametersMax = parametersMax;
+    this.#closed = closed;
+  }
+
+  async apply(changes: readonly Change[]): Promise<void> {
+    await this.#db.transaction().execute(async (transaction) => {
+      const batch = new WriteBatch(transaction, this.#parametersMax);
+      for (const change of changes) await batch.add(change);
+      await batch.finish();
+    });
+  }
+
+  async beginEpoch(): Promise<bigint> {
+    return this.#db.transaction().execute(async (transaction) => {
+      const row = await transaction.selectFrom("meta").select("value").where("name", "=", "epoch").executeTakeFirst();
+      const epoch = BigInt(row?.value ?? "0") + 1n;
+      await transaction
+        .insertInto("meta")
+        .values({ name: "epoch", value: String(epoch) })
+        .onConflict((conflict) => conflict.column("name").doUpdateSet({ value: String(epoch) }))
+        .execute();
+      return epoch;
+    });
+  }
+
+  async loadCounters(): Promise<Counters> {
+    return recovery.loadCounters(this.#db);
+  }
+
+  async loadSweeps(): Promise<readonly SweepRecord[]> {
+    return recovery.loadSweeps(this.#db);
+  }
+
+  async loadCounts(): Promise<readonly StoredCounts[]> {
+    return recovery.loadCounts(this.#db);
+  }
+
+  async loadFuseGroups(): Promise<readonly StoredFuseGroup[]> {
+    return recovery.loadFuseGroups(this.#db);
+  }
+
+  async loadPendingCells(afterKey: number, limit: number): Promise<readonly StoredCell[]> {
+    return recovery.loadPendingCells(this.#db, afterKey, limit);
+  }
+
+  async loadOpenLeases(): Promise<readonly StoredLease[]> {
+    return recovery.loadOpenLeases(this.#db);
+  }
+
+  async loadSessions(limit: number): Promise<readonly StoredSession[]> {
+    return recovery.loadSessions(this.#db, limit);
+  }
+
+  async loadCommitCounts(): Promise<ReadonlyMap<string, number>> {
+    return recovery.loadCommitCounts(this.#db);
+  }
+
+  async findCells(scope: string, ids: readonly CellId[]): Promise<readonly StoredCell[]> {
+    return lookUps.findCells(this.#db, scope, ids);
+  }
+
+  async findCancelledCells(sweepSeq: number, afterKey: number, limit: number): Promise<readonly StoredCell[]> {
+    return lookUps.findCancelledCells(this.#db, sweepSeq, afterKey, limit);
+  }
+
+  async findAttempt(token: LeaseToken, cellId: CellId): Promise<StoredAttempt | undefined> {
+    return lookUps.findAttempt(this.#db, token, cellId);
+  }
+
+  async findStream(stream: StreamKey): Promise<StoredStream | undefined> {
+    return lookUps.findStream(this.#db, stream);
+  }
+
+  async readConfigs(ids: readonly CellId[]): Promise<ReadonlyMap<string, string>> {
+    return lookUps.readConfigs(this.#db, ids);
+  }
+
+  async findCached(ids: readonly CellId[]): Promise<readonly CellId[]> {
+    return lookUps.findCached(this.#db, ids);
+  }
+
+  async listCells(query: CellQuery, afterIndex: number, limit: number): Promise<readonly CellRow[]> {
+    return listings.listCells(this.#db, query, afterIndex, limit);
+  }
+
+  async listChunks(
+    sweepSeq: number,
+    idPrefix: string,
+    after: Pick<ChunkRow, "gridIndex" | "firstOffset">,
+    limit: number,
+  ): Promise<readonly ChunkRow[]> {
+    return listings.listChunks(this.#db, sweepSeq, idPrefix, after, limit);
+  }
+
+  async listLogs(query: LogQuery, afterSeq: number, limit: number): Promise<readonly LogRow[]> {
+    return listings.listLogs(this.#db, query, { after: afterSeq }, limit);
+  }
+
+  async listLogsBackwards(query: LogQuery, beforeSeq: number, limit: number): Promise<readonly LogRow[]> {
+    return listings.listLogs(this.#db, query, { before: beforeSeq }, limit);
+  }
+
+  async lambdaExtremes(sweepSeq: number): Promise<LambdaExtremes> {
+    return listings.lambdaExtremes(this.#db, sweepSeq);
+  }
+
+  async listFindings(): Promise<readonly FindingRow[]> {
+    return listings.listFindings(this.#db);
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy();
+    this.#closed();
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * What a store is. Two promises carry everything else:
+ * 1. `apply` is atomic and durable: when it resolves, all of its changes survive the loss of the process and of power; when
+ *    it rejects, none of them is there.
+ * 2. The store itself refuses what must never be: two results of one cell and scope, a token granted twice, an append that
+ *    does not start where its stream ends.
+ * Reads see every applied change. One process at a time holds a store.
+ */
+import type { CellId, FuseKey, LeaseToken, SessionId, WorkerId } from "../../src/core/ids.ts";
+import type {
+  AttemptEnd,
+  CellFigures,
+  Change,
+  ResultRecord,
+  StoredCellState,
+  StreamKey,
+  SweepRecord,
+} from "./change.ts";
+
+/** Where the counters of a coordinator go on. */
+export interface Counters {
+  readonly nextToken: number;
+  readonly nextCellKey: number;
+  readonly nextSweepSeq: number;
+  readonly nextSessionSeq: number;
+  readonly nextStreamId: number;
+  readonly nextLogSeq: number;
+}
+
+export interface StoredCell extends CellFigures {
+  readonly key: number;
+  readonly id: CellId;
+  readonly scope: string;
+  readonly fuseKey: FuseKey;
+  readonly attempts: number;
+  /** Of the committed result; "" when there is none. */
+  readonly digest: string;
+  readonly diverged: boolean;
+  /** The sweeps that contain it, by seq, ascending. */
+  readonly sweeps: readonly number[];
+}
+
+export interface StoredAttempt {
+  readonly workerId: WorkerId;
+  readonly ended: AttemptEnd | null;
+  readonly cell: StoredCell;
+}
+
+export interface StoredLease {
+  readonly token: LeaseToken;
+  readonly workerId: WorkerId;
+  readonly sessionId: SessionId;
+  readonly fuseKey: FuseKey;
+  /** Cells that it was granted with. */
+  readonly width: number;
+  /** Keys of its cells whose attempt has not ended. */
+  readonly openCells: readonly number[];
+}
+
+export interface StoredSession {
+  readonly seq: number;
+  readonly sessionId: SessionId;
+  readonly workerId: WorkerId;
+}
+
+export interface StoredFuseGroup {
+  readonly fuseKey: FuseKey;
+  readonly bytesPerMember: number;
+  readonly flopsPerCell: number;
+}
+
+export interface StoredStream {
+  readonly streamId: number;
+  readonly nextOffset: number;
+}
+
+/** Cells of a sweep by their stored state. */
+export interface StoredCounts {
+  readonly sweepSeq: number;
+  readonly state: StoredCellState;
+  readonly diverged: boolean;
+  readonly cached: boolean;
+  readonly count: number;
+}
+
+export interface CellRow extends CellFigures {
+  readonly gridIndex: number;
+  readonly key: number;
+  readonly id: CellId;
+  readonly scope: string;
+  readonly attempts: number;
+  readonly cached: boolean;
+  readonly configJson: string;
+  /** undefined: not committed. */
+  readonly result: Pick<ResultRecord, "json" | "workerId" | "committedMs"> | undefined;
+}
+
+export interface CellQuery {
+  readonly sweepSeq: number;
+  /** Empty: all. */
+  readonly states: readonly StoredCellState[];
+  /** Only ids that begin so; "": all. */
+  readonly idPrefix: string;
+}
+
+export interface ChunkRow {
+  readonly gridIndex: number;
+  readonly cellId: CellId;
+  readonly firstOffset: number;
+  readonly data: Uint8Array;
+}
+
+export interface LogQuery {
+  readonly sweepSeq: number | undefined;
+  readonly cellIdPrefix: string;
+  readonly workerId: string;
+  readonly minLevel: number;
+  readonly sinceMs: number;
+}
+
+export interface LogRow {
+  readonly seq: number;
+  readonly workerId: string;
+  readonly cellId: string;
+  readonly token: LeaseToken;
+  readonly timeMs: number;
+  readonly level: number;
+  readonly message: string;
+  readonly fieldsJson: string;
+}
+
+/** A committed cell whose verdict is "ok". */
+export interface LambdaRow {
+  readonly cellId: CellId;
+  readonly lambdaHat: number;
+  readonly testLoss: number | null;
+}
+
+/** undefined: no cell of the sweep has a verdict "ok" yet. */
+export interface LambdaExtremes {
+  readonly lowest: LambdaRow | undefined;
+  readonly highest: LambdaRow | undefined;
+}
+
+/** Two results of one cell that differ. */
+export interface FindingRow {
+  readonly cellId: CellId;
+  readonly token: LeaseToken;
+  readonly workerId: WorkerId;
+  readonly digest: string;
+}
+
+export interface Store {
+  /** For people: "sqlite /home/ada/run/store". */
+  readonly description: string;
+
+  apply(changes: readonly Change[]): Promise<void>;
+  /** One more than at the last start. */
+  beginEpoch(): Promise<bigint>;
+
+  // What a coordinator is rebuilt from.
+  loadCounters(): Promise<Counters>;
+  loadSweeps(): Promise<readonly SweepRecord[]>;
+  loadCounts(): Promise<readonly StoredCounts[]>;
+  loadFuseGroups(): Promise<readonly StoredFuseGroup[]>;
+  /** Pending cells in the order of their keys, a page after `afterKey`. */
+  loadPendingCells(afterKey: number, limit: number): Promise<readonly StoredCell[]>;
+  /** Leases that have not ended, by token. */
+  loadOpenLeases(): Promise<readonly StoredLease[]>;
+  /** The newest, ascending by seq. */
+  loadSessions(limit: number): Promise<readonly StoredSession[]>;
+  /** Committed cells of each worker. */
+  loadCommitCounts(): Promise<ReadonlyMap<string, number>>;
+
+  // Look-ups.
+  findCells(scope: string, ids: readonly CellId[]): Promise<readonly StoredCell[]>;
+  /** The cancelled cells of a sweep, a page after `afterKey`. */
+  findCancelledCells(sweepSeq: number, afterKey: number, limit: number): Promise<readonly StoredCell[]>;
+  findAttempt(token: LeaseToken, cellId: CellId): Promise<StoredAttempt | undefined>;
+  findStream(stream: StreamKey): Promise<StoredStream | undefined>;
+  readConfigs(ids: readonly CellId[]): Promise<ReadonlyMap<string, string>>;
+  /** Those of `ids` with a committed result in scope "". */
+  findCached(ids: readonly CellId[]): Promise<readonly CellId[]>;
+
+  // Listings: a page after a place, so that a reader of any speed holds one page.
+  listCells(query: CellQuery, afterIndex: number, limit: number): Promise<readonly CellRow[]>;
+  /** Metric chunks of the committed attempts of a sweep, by grid index and offset. */
+  listChunks(
+    sweepSeq: number,
+    idPrefix: string,
+    after: Pick<ChunkRow, "gridIndex" | "firstOffset">,
+    limit: number,
+  ): Promise<readonly ChunkRow[]>;
+  /** Ascending from `afterSeq`. */
+  listLogs(query: LogQuery, afterSeq: number, limit: number): Promise<readonly LogRow[]>;
+  /** Descending from below `beforeSeq`. */
+  listLogsBackwards(query: LogQuery, beforeSeq: number, limit: number): Promise<readonly LogRow[]>;
+  lambdaExtremes(sweepSeq: number): Promise<LambdaExtremes>;
+  listFindings(): Promise<readonly FindingRow[]>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,258 @@
+/**
+ * The tables, as Kysely sees them, and their migrations, for both dialects. Times are epoch milliseconds. Booleans are 0/1.
+ *
+ * What the database itself makes true:
+ * - one cell per (content id, scope) and one result per cell: `cell` unique, `result` primary key;
+ * - a token is granted once: `lease` primary key; an attempt is one (token, cell);
+ * - offsets are contiguous: a stream's end moves only from where it stands (compare and set), chunks are unique by start;
+ * - a grid index of a sweep is one cell, and a cell is in a sweep once.
+ */
+import { sql, type ColumnDataType, type Kysely } from "kysely";
+
+export interface Tables {
+  meta: { name: string; value: string };
+  sweep: {
+    seq: number;
+    sweep_id: string;
+    name: string;
+    scope: string;
+    state: string;
+    spec_text: string;
+    file_name: string;
+    created_ms: number;
+    finished_ms: number | null;
+    expanded_to: number;
+    expanded: number;
+  };
+  fuse_group: { fuse_key: string; bytes_per_member: number; flops_per_cell: number };
+  config: { cell_id: string; json: string };
+  cell: {
+    cell_key: number;
+    cell_id: string;
+    scope: string;
+    fuse_key: string;
+    state: string;
+    reason: string;
+    attempts: number;
+    lost: number;
+    failed: number;
+    oom: number;
+    width_limit: number;
+  };
+  sweep_cell: { sweep_seq: number; grid_index: number; cell_key: number; cached: number };
+  session: { seq: number; session_id: string; worker_id: string; seen_ms: number };
+  lease: {
+    token: number;
+    worker_id: string;
+    session_id: string;
+    fuse_key: string;
+    width: number;
+    granted_ms: number;
+    ended: string | null;
+    ended_ms: number | null;
+  };
+  attempt: { token: number; cell_key: number; ended: string | null };
+  result: {
+    cell_key: number;
+    token: number;
+    worker_id: string;
+    digest: string;
+    json: string;
+    diverged: number;
+    verdict: string;
+    lambda_hat: number | null;
+    test_loss: number | null;
+    committed_ms: number;
+  };
+  finding: { cell_key: number; token: number; worker_id: string; digest: string; json: string; noted_ms: number };
+  stream: {
+    stream_id: number;
+    kind: string;
+    cell_key: number;
+    token: number;
+    session_id: string;
+    next_offset: number;
+  };
+  metric_chunk: { stream_id: number; first_offset: number; count: number; data: Uint8Array };
+  log_line: {
+    seq: number;
+    stream_id: number;
+    place: number;
+    worker_id: string;
+    cell_key: number;
+    token: number;
+    time_ms: number;
+    level: number;
+    message: string;
+    fields_json: string;
+  };
+}
+
+/** The names of column types that differ by dialect. */
+export interface DialectTypes {
+  /** 64-bit integer. */
+  readonly int8: ColumnDataType;
+  readonly bytes: ColumnDataType;
+}
+
+type Migration = (db: Kysely<Tables>, types: DialectTypes) => Promise<void>;
+
+/** In order; a store's schema version is how many of them it has seen. Never edit one that was released: add one. */
+export const MIGRATIONS: readonly Migration[] = [
+  async (db, types) => {
+    await createSweeps(db, types);
+    await createCells(db, types);
+    await createLeases(db, types);
+    await createResults(db, types);
+    await createStreams(db, types);
+  },
+];
+
+async function createSweeps(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
+  await db.schema
+    .createTable("sweep")
+    .addColumn("seq", int8, (column) => column.primaryKey())
+    .addColumn("sweep_id", "text", (column) => column.notNull().unique())
+    .addColumn("name", "text", (column) => column.notNull())
+    .addColumn("scope", "text", (column) => column.notNull())
+    .addColumn("state", "text", (column) => column.notNull())
+    .addColumn("spec_text", "text", (column) => column.notNull())
+    .addColumn("file_name", "text", (column) => column.notNull())
+    .addColumn("created_ms", int8, (column) => column.notNull())
+    .addColumn("finished_ms", int8)
+    .addColumn("expanded_to", int8, (column) => column.notNull())
+    .addColumn("expanded", "integer", (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("sweep_cell")
+    .addColumn("sweep_seq", int8, (column) => column.notNull().references("sweep.seq"))
+    .addColumn("grid_index", int8, (column) => column.notNull())
+    .addColumn("cell_key", int8, (column) => column.notNull())
+    .addColumn("cached", "integer", (column) => column.notNull())
+    .addPrimaryKeyConstraint("sweep_cell_pk", ["sweep_seq", "grid_index"])
+    .addUniqueConstraint("sweep_cell_once", ["cell_key", "sweep_seq"])
+    .execute();
+}
+
+async function createCells(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
+  await db.schema
+    .createTable("fuse_group")
+    .addColumn("fuse_key", "text", (column) => column.primaryKey())
+    .addColumn("bytes_per_member", "double precision", (column) => column.notNull())
+    .addColumn("flops_per_cell", "double precision", (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("config")
+    .addColumn("cell_id", "text", (column) => column.primaryKey())
+    .addColumn("json", "text", (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("cell")
+    .addColumn("cell_key", int8, (column) => column.primaryKey())
+    .addColumn("cell_id", "text", (column) => column.notNull())
+    .addColumn("scope", "text", (column) => column.notNull())
+    .addColumn("fuse_key", "text", (column) => column.notNull())
+    .addColumn("state", "text", (column) => column.notNull())
+    .addColumn("reason", "text", (column) => column.notNull())
+    .addColumn("attempts", "integer", (column) => column.notNull())
+    .addColumn("lost", "integer", (column) => column.notNull())
+    .addColumn("failed", "integer", (column) => column.notNull())
+    .addColumn("oom", "integer", (column) => column.notNull())
+    .addColumn("width_limit", "integer", (column) => column.notNull())
+    .addUniqueConstraint("cell_once", ["cell_id", "scope"])
+    .addCheckConstraint("cell_explained", sql`state <> 'quarantined' or reason <> ''`)
+    .execute();
+  await sql`create index cell_pending on cell (cell_key) where state = 'pending'`.execute(db);
+}
+
+async function createLeases(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
+  await db.schema
+    .createTable("session")
+    .addColumn("seq", int8, (column) => column.primaryKey())
+    .addColumn("session_id", "text", (column) => column.notNull().unique())
+    .addColumn("worker_id", "text", (column) => column.notNull())
+    .addColumn("seen_ms", int8, (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("lease")
+    .addColumn("token", int8, (column) => column.primaryKey())
+    .addColumn("worker_id", "text", (column) => column.notNull())
+    .addColumn("session_id", "text", (column) => column.notNull())
+    .addColumn("fuse_key", "text", (column) => column.notNull())
+    .addColumn("width", "integer", (column) => column.notNull())
+    .addColumn("granted_ms", int8, (column) => column.notNull())
+    .addColumn("ended", "text")
+    .addColumn("ended_ms", int8)
+    .execute();
+  await sql`create index lease_open on lease (token) where ended is null`.execute(db);
+  await db.schema
+    .createTable("attempt")
+    .addColumn("token", int8, (column) => column.notNull().references("lease.token"))
+    .addColumn("cell_key", int8, (column) => column.notNull().references("cell.cell_key"))
+    .addColumn("ended", "text")
+    .addPrimaryKeyConstraint("attempt_pk", ["token", "cell_key"])
+    .execute();
+}
+
+async function createResults(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
+  await db.schema
+    .createTable("result")
+    .addColumn("cell_key", int8, (column) => column.primaryKey().references("cell.cell_key"))
+    .addColumn("token", int8, (column) => column.notNull())
+    .addColumn("worker_id", "text", (column) => column.notNull())
+    .addColumn("digest", "text", (column) => column.notNull())
+    .addColumn("json", "text", (column) => column.notNull())
+    .addColumn("diverged", "integer", (column) => column.notNull())
+    .addColumn("verdict", "text", (column) => column.notNull())
+    .addColumn("lambda_hat", "double precision")
+    .addColumn("test_loss", "double precision")
+    .addColumn("committed_ms", int8, (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("finding")
+    .addColumn("cell_key", int8, (column) => column.notNull().references("cell.cell_key"))
+    .addColumn("token", int8, (column) => column.notNull())
+    .addColumn("worker_id", "text", (column) => column.notNull())
+    .addColumn("digest", "text", (column) => column.notNull())
+    .addColumn("json", "text", (column) => column.notNull())
+    .addColumn("noted_ms", int8, (column) => column.notNull())
+    .addPrimaryKeyConstraint("finding_pk", ["cell_key", "token", "digest"])
+    .execute();
+}
+
+async function createStreams(db: Kysely<Tables>, { int8, bytes }: DialectTypes): Promise<void> {
+  await db.schema
+    .createTable("stream")
+    .addColumn("stream_id", int8, (column) => column.primaryKey())
+    .addColumn("kind", "text", (column) => column.notNull())
+    .addColumn("cell_key", int8, (column) => column.notNull())
+    .addColumn("token", int8, (column) => column.notNull())
+    .addColumn("session_id", "text", (column) => column.notNull())
+    .addColumn("next_offset", int8, (column) => column.notNull())
+    .addUniqueConstraint("stream_once", ["cell_key", "token", "session_id", "kind"])
+    .execute();
+  await db.schema
+    .createTable("metric_chunk")
+    .addColumn("stream_id", int8, (column) => column.notNull().references("stream.stream_id"))
+    .addColumn("first_offset", int8, (column) => column.notNull())
+    .addColumn("count", "integer", (column) => column.notNull())
+    .addColumn("data", bytes, (column) => column.notNull())
+    .addPrimaryKeyConstraint("metric_chunk_pk", ["stream_id", "first_offset"])
+    .addCheckConstraint("metric_chunk_some", sql`count > 0`)
+    .execute();
+  await db.schema
+    .createTable("log_line")
+    .addColumn("seq", int8, (column) => column.primaryKey())
+    .addColumn("stream_id", int8, (column) => column.notNull().references("stream.stream_id"))
+    .addColumn("place", int8, (column) => column.notNull())
+    .addColumn("worker_id", "text", (column) => column.notNull())
+    .addColumn("cell_key", int8, (column) => column.notNull())
+    .addColumn("token", int8, (column) => column.notNull())
+    .addColumn("time_ms", int8, (column) => column.notNull())
+    .addColumn("level", "integer", (column) => column.notNull())
+    .addColumn("message", "text", (column) => column.notNull())
+    .addColumn("fields_json", "text", (column) => column.notNull())
+    .addUniqueConstraint("log_line_once", ["stream_id", "place"])
+    .execute();
+  await db.schema.createIndex("log_line_cell").on("log_line").columns(["cell_key", "seq"]).execute();
+}

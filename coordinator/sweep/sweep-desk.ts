@@ -1,0 +1,256 @@
+/**
+ * Submits, expands, cancels and resumes sweeps.
+ *
+ * Invariants:
+ * 1. The same spec is the same sweep, however often and however concurrently it is submitted.
+ * 2. The grid is expanded in chunks, between which the event loop turns; after a restart the expansion goes on.
+ * 3. A running sweep ends up with no cancelled cell: what an interrupted resume has left is taken up again.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { messageOf, OccamError } from "../../src/core/errors.ts";
+import type { CellId } from "../../src/core/ids.ts";
+import type { Hot } from "../hot/hot.ts";
+import type { Sweep } from "../hot/sweep.ts";
+import { LIMITS } from "../limits.ts";
+import { admit, resumeCell, type AdmittedPoint } from "./admit.ts";
+import { cancelCells } from "./cancel-cells.ts";
+import { finishIfDone } from "./finish.ts";
+import type { ReadSpec } from "./spec-reader.ts";
+
+export interface Submission {
+  readonly specText: string;
+  readonly fileName: string;
+  readonly noCache: boolean;
+  /** Needed with `noCache`: the same one is the same sweep. */
+  readonly requestId: string;
+}
+
+export interface Submitted {
+  readonly sweep: Sweep;
+  readonly created: boolean;
+}
+
+export class SweepDesk {
+  readonly #hot: Hot;
+  /** What is being done to a sweep: submissions of it wait for that. */
+  readonly #underWay = new Map<string, Promise<void>>();
+  /** Chunks of all sweeps are admitted one after another. */
+  #chunks: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(hot: Hot) {
+    this.#hot = hot;
+  }
+
+  /** Resolves when every cell of the sweep is known and stored. */
+  async submit(submission: Submission): Promise<Submitted> {
+    const spec = this.#read(submission);
+    const id = spec.id(submission.noCache ? submission.requestId : undefined);
+    await this.#underWay.get(id);
+    const known = this.#hot.sweeps.get(id);
+    if (known !== undefined) {
+      if (known.state === "cancelled") await this.#exclusively(known.record.id, () => this.#resume(known, spec));
+      await this.#hot.writer.settled();
+      return { sweep: known, created: false };
+    }
+    let created: Sweep | undefined;
+    await this.#exclusively(id, async () => {
+      await checkSize(spec);
+      created = this.#create(submission, spec);
+      await this.#expand(created, spec);
+    });
+    return { sweep: created ?? this.#hot.sweeps.find(id), created: created !== undefined };
+  }
+
+  async cancel(sweep: Sweep): Promise<void> {
+    cancelCells(this.#hot, sweep);
+    await this.#hot.writer.settled();
+  }
+
+  /** Takes up what an earlier run has left: expansions and resumes. Never throws. */
+  goOn(): void {
+    for (const sweep of this.#hot.sweeps.all()) {
+      if (sweep.state !== "running") continue;
+      if (sweep.expanded && sweep.counts.cancelled === 0) finishIfDone(this.#hot, sweep);
+      else void this.#goOnWith(sweep);
+    }
+  }
+
+  /** Expansions stop at their next chunk and go on after the next start. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#underWay.values());
+  }
+
+  async #goOnWith(sweep: Sweep): Promise<void> {
+    const { id, specText, fileName } = sweep.record;
+    try {
+      await this.#exclusively(id, () => this.#resume(sweep, this.#hot.specs.read(specText, fileName)));
+    } catch (error) {
+      this.#hot.logger.error({ sweep: id, err: error }, "an interrupted sweep cannot go on; submit it again");
+    }
+  }
+
+  #read({ specText, fileName, noCache, requestId }: Submission): ReadSpec {
+    const bytes = Buffer.byteLength(specText);
+    if (bytes > LIMITS.specBytes) {
+      throw new OccamError("resource-exhausted", `the spec has ${bytes} bytes; the limit is ${LIMITS.specBytes}`, {
+        where: fileName,
+      });
+    }
+    if (noCache && requestId === "") {
+      throw new OccamError("bad-usage", "a submission without the cache needs a request id", {
+        hint: "give any text that is new for this run; repeat it when you repeat the request",
+      });
+    }
+    return this.#hot.specs.read(specText, fileName);
+  }
+
+  /** One at a time for a sweep; the second waits for the first, and then finds the sweep there. */
+  async #exclusively(id: string, run: () => Promise<void>): Promise<void> {
+    const before = this.#underWay.get(id);
+    if (before !== undefined) return before;
+    const work = run();
+    this.#underWay.set(id, work);
+    try {
+      await work;
+    } finally {
+      this.#underWay.delete(id);
+    }
+  }
+
+  #create({ specText, fileName, noCache, requestId }: Submission, spec: ReadSpec): Sweep {
+    const hot = this.#hot;
+    const id = spec.id(noCache ? requestId : undefined);
+    const sweep = hot.sweeps.add({
+      seq: hot.sweeps.newSeq(),
+      id,
+      name: spec.name,
+      scope: noCache ? id : "",
+      state: "running",
+      specText,
+      fileName,
+      createdMs: hot.clock.nowMs(),
+      finishedMs: null,
+      expandedTo: 0,
+      expanded: false,
+    });
+    hot.writer.write({ kind: "sweep-added", sweep: sweep.record });
+    hot.logger.info({ sweep: id, points: spec.gridSize, noCache }, "sweep submitted");
+    return sweep;
+  }
+
+  async #resume(sweep: Sweep, spec: ReadSpec): Promise<void> {
+    if (sweep.state !== "running") {
+      this.#hot.writer.write(sweep.resume());
+      this.#hot.logger.info({ sweep: sweep.record.id }, "sweep goes on");
+    }
+    await this.#resumeCells(sweep);
+    await this.#expand(sweep, spec);
+  }
+
+  async #resumeCells(sweep: Sweep): Promise<void> {
+    const hot = this.#hot;
+    // Cells whose cancellation is not durable yet are in memory; the others are in the store.
+    for (const cell of hot.cells.all()) if (cell.sweeps.includes(sweep)) this.#resumeHot(cell);
+    await hot.writer.settled();
+    for (let after = 0; sweep.state === "running" && !this.#closed;) {
+      const page = await hot.store.findCancelledCells(sweep.seq, after, LIMITS.pageRows);
+      if (page.length === 0) return;
+      await this.#inTurn(async () => {
+        for (const stored of page) {
+          if (sweep.state !== "running") return;
+          const known = hot.cells.get(stored.scope, stored.id);
+          resumeCell(hot, known ?? hot.cells.restore(stored, hot.sweeps.bySeqs(stored.sweeps)));
+        }
+        hot.workerNews.changed();
+      });
+      after = page.at(-1)!.key;
+      await nextTurn();
+    }
+  }
+
+  #resumeHot(cell: Parameters<typeof resumeCell>[1]): void {
+    if (cell.life.state.kind === "cancelled") resumeCell(this.#hot, cell);
+    else this.#hot.cells.requeue(cell);
+  }
+
+  async #expand(sweep: Sweep, spec: ReadSpec): Promise<void> {
+    const hot = this.#hot;
+    let index = sweep.expandedTo;
+    let before = hot.writer.settled();
+    while (!sweep.expanded && index < spec.gridSize) {
+      const from = index;
+      const points = this.#pointsFrom(sweep, spec, from);
+      index = points.next;
+      // The chunk before is stored: that a cell is in the sweep already is then seen, wherever the cell is.
+      await before;
+      if (sweep.state !== "running" || this.#closed) return;
+      await this.#inTurn(() => admit(hot, sweep, points.found, points.next));
+      before = hot.writer.settled();
+      hot.workerNews.changed();
+      await nextTurn();
+    }
+    await before;
+    if (sweep.state !== "running" || this.#closed) return;
+    if (!sweep.expanded) hot.writer.write(sweep.expandedUpTo(spec.gridSize, true));
+    finishIfDone(hot, sweep);
+    await hot.writer.settled();
+  }
+
+  /** As many points as make a few milliseconds of work. */
+  #pointsFrom(sweep: Sweep, spec: ReadSpec, from: number): { readonly found: AdmittedPoint[]; readonly next: number } {
+    const found: AdmittedPoint[] = [];
+    const end = Math.min(spec.gridSize, from + LIMITS.expandChunk);
+    for (let index = from; index < end; index += 1) {
+      const cell = this.#pointAt(sweep, spec, index);
+      if (cell !== undefined) found.push({ index, cell });
+    }
+    return { found, next: end };
+  }
+
+  /** A point that cannot be made ends the sweep: a part of a grid is not what was asked for. */
+  #pointAt(sweep: Sweep, spec: ReadSpec, index: number) {
+    try {
+      return spec.at(index);
+    } catch (error) {
+      cancelCells(this.#hot, sweep);
+      this.#hot.logger.error({ sweep: sweep.record.id, index, err: error }, "a point of the grid cannot be made");
+      throw error instanceof OccamError ? error : new OccamError("bad-spec", messageOf(error), { cause: error });
+    }
+  }
+
+  async #inTurn(run: () => Promise<void>): Promise<void> {
+    const turn = this.#chunks.then(run);
+    this.#chunks = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** @throws "resource-exhausted" with the count when the sweep has more cells than one coordinator takes */
+async function checkSize(spec: ReadSpec): Promise<void> {
+  // Every point is at most one cell.
+  if (spec.gridSize <= LIMITS.sweepCells) return;
+  const seen = new Set<CellId>();
+  let cells = 0;
+  const end = Math.min(spec.gridSize, LIMITS.sweepPoints);
+  for (let index = 0; index < end; index += 1) {
+    const cell = spec.at(index);
+    if (cell !== undefined) {
+      if (spec.mayRepeat) seen.add(cell.id);
+      cells = spec.mayRepeat ? seen.size : cells + 1;
+    }
+    if (cells > LIMITS.sweepCells)
+      throw tooLarge(`the first ${index + 1} points of its grid already make ${cells} cells`, spec);
+    if (index % LIMITS.expandChunk === 0) await nextTurn();
+  }
+  if (end < spec.gridSize) throw tooLarge(`only ${end} points of a grid are visited to count its cells`, spec);
+}
+
+function tooLarge(why: string, spec: ReadSpec): OccamError {
+  return new OccamError(
+    "resource-exhausted",
+    `the sweep "${spec.name}" is too large: its grid has ${spec.gridSize} points, a sweep may have ${LIMITS.sweepCells} cells, and ${why}`,
+    { hint: "leave out axes or values, or split the sweep into several" },
+  );
+}

@@ -1,0 +1,44 @@
+/**
+ * Every waiting time of the coordinator. All run on the injected clock's monotonic time; every one can be set at start.
+ */
+
+export interface Timings {
+  /** Between two syncs of a worker that has nothing new to say; workers add +-20 %. */
+  readonly heartbeatMs: number;
+  /** A lease that was not listed for this long is over. Six heartbeats: five may be lost. */
+  readonly leaseTtlMs: number;
+  /** A grant that its worker does not list within this time is taken back. */
+  readonly acceptMs: number;
+  /** After a start, leases of the run before wait this long for their worker. One ttl: a worker gives up after that. */
+  readonly readoptionMs: number;
+  /** A sync that waits for work is answered after this long at the latest; below common proxies' 30-60 s idle limits. */
+  readonly longPollMaxMs: number;
+  /** Between two looks at the deadlines of leases. */
+  readonly tickMs: number;
+  /** How long the writes of many callers are gathered into one transaction. A transaction costs about as much. */
+  readonly gatherMs: number;
+  /** A worker that was not heard of for this long is no longer listed. */
+  readonly workerForgetMs: number;
+  /** The least time between two messages of a watch, whatever its caller asks for. */
+  readonly watchMinIntervalMs: number;
+  /** How long running calls may take to end when the coordinator stops. */
+  readonly stopGraceMs: number;
+}
+
+export const DEFAULT_TIMINGS: Timings = {
+  heartbeatMs: 5_000,
+  leaseTtlMs: 30_000,
+  acceptMs: 10_000,
+  readoptionMs: 30_000,
+  longPollMaxMs: 25_000,
+  tickMs: 1_000,
+  gatherMs: 2,
+  workerForgetMs: 600_000,
+  watchMinIntervalMs: 100,
+  stopGraceMs: 1_000,
+};
+
+/** The defaults with some of them replaced. */
+export function timingsOf(given: Partial<Timings> = {}): Timings {
+  return Object.freeze({ ...DEFAULT_TIMINGS, ...given });
+}
