@@ -1,0 +1,188 @@
+/**
+ * A cell's numbers depend on the cell alone: on wasm, bitwise, whoever shares its program. Held for whole cells, training
+ * and estimate, over every architecture, optimizer and regulariser of the registry.
+ */
+import { beforeAll, describe, expect, test } from "vitest";
+import { ARCHITECTURES, OPTIMIZERS, REGULARISERS } from "../../src/catalogue/registry.ts";
+import { canonicalJson } from "../../src/core/canonical-json.ts";
+import { resultDigest } from "../../src/result/cell-result.ts";
+import type { Cell } from "../../src/spec/cell.ts";
+import { openEngine, type Engine } from "../../worker/engine/engine.ts";
+import { recordShard, type RecordedShard } from "../support/shard-recorder.ts";
+import { tinyCell, type CellGiven, type Given } from "../support/tiny-cells.ts";
+
+/** A smallest interesting instance of each architecture, with data that it takes. */
+const INSTANCES: Readonly<Record<string, Pick<CellGiven, "architecture" | "data">>> = {
+  mlp: {
+    architecture: { kind: "mlp", activation: "gelu", depth: 2, width: 6 },
+    data: { kind: "moons", train: 40, test: 20 },
+  },
+  "deep-linear": {
+    architecture: { kind: "deep-linear", depth: 1, width: 3 },
+    data: { kind: "teacher-student", inputs: 4, outputs: 2, train: 40, test: 20 },
+  },
+  polynomial: {
+    architecture: { kind: "polynomial", degree: 2 },
+    data: { kind: "teacher-student", inputs: 3, train: 40, test: 20 },
+  },
+  cnn: {
+    architecture: { kind: "cnn", activation: "tanh", depth: 1, width: 3 },
+    data: { kind: "digits", size: 7, train: 40, test: 20 },
+  },
+  transformer: {
+    architecture: { kind: "transformer", depth: 1, width: 8, heads: 2 },
+    data: { kind: "text", context: 6, train: 24, test: 12 },
+  },
+};
+
+const REGULARISER_FIELDS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  none: {},
+  l2: { strength: 0.01 },
+  l1: { strength: 0.003 },
+  "weight-decay": { strength: 0.02 },
+  dropout: { strength: 0.3 },
+  "weight-noise": { strength: 0.05 },
+  "label-smoothing": { strength: 0.1 },
+};
+
+const TRAIN = { steps: 6, batch: 8, evalEvery: 3, schedule: "cosine" } as const;
+const ESTIMATE = {
+  sampler: "sgld",
+  chains: 2,
+  draws: 6,
+  burnIn: 2,
+  thin: 2,
+  batch: 10,
+  nBeta: 0,
+  gamma: 1,
+  stepSize: 0,
+  kernelRows: 12,
+} as const;
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine("wasm");
+});
+
+/** Everything that a shard says of one cell, but for times. */
+function saidOf(shard: RecordedShard, { id }: Cell): string {
+  const result = shard.results.get(id);
+  expect(result, `a result of ${id}: ${JSON.stringify(shard.failed.get(id))}`).toBeDefined();
+  return canonicalJson({
+    digest: resultDigest(result!),
+    metrics: (shard.metrics.get(id) ?? []).map(({ series, step, value }) => `${series} ${step} ${value}`),
+  });
+}
+
+async function together(cells: readonly Cell[]): Promise<ReadonlyMap<string, string>> {
+  const shard = await recordShard(engine, cells);
+  return new Map(cells.map((cell) => [cell.id, saidOf(shard, cell)]));
+}
+
+async function alone(cells: readonly Cell[]): Promise<ReadonlyMap<string, string>> {
+  const all = new Map<string, string>();
+  for (const cell of cells) for (const [id, said] of await together([cell])) all.set(id, said);
+  return all;
+}
+
+const optimizerKinds = OPTIMIZERS.map(({ kind }) => kind);
+const regulariserKinds = REGULARISERS.map(({ kind }) => kind);
+const regulariser = (kind: string): Given => ({ kind, ...REGULARISER_FIELDS[kind] });
+
+describe("a cell's result is bitwise the same fused or alone", () => {
+  test("every regulariser of the registry has a strength here", () => {
+    expect(Object.keys(REGULARISER_FIELDS).sort()).toEqual([...regulariserKinds].sort());
+    expect(Object.keys(INSTANCES).sort()).toEqual(ARCHITECTURES.map(({ kind }) => kind).sort());
+  });
+
+  test.each(ARCHITECTURES.map(({ kind }) => kind))("%s, with every optimizer and every regulariser", async (kind) => {
+    const count = Math.max(optimizerKinds.length, regulariserKinds.length);
+    const cells = Array.from({ length: count }, (_, i) =>
+      tinyCell({
+        ...INSTANCES[kind],
+        optimizer: { kind: optimizerKinds[i % optimizerKinds.length]!, learningRate: 0.01 },
+        regulariser: regulariser(regulariserKinds[i % regulariserKinds.length]!),
+        seed: i,
+        train: TRAIN,
+        estimate: ESTIMATE,
+      }),
+    );
+    const said = await alone(cells);
+    expect(await together(cells)).toEqual(said);
+    expect(new Set(said.values()).size).toBe(count);
+  });
+
+  test("every optimizer with every regulariser, in one program of a small network", async () => {
+    const cells = optimizerKinds.flatMap((optimizer) =>
+      regulariserKinds.map((kind) =>
+        tinyCell({
+          architecture: { kind: "mlp", activation: "tanh", depth: 1, width: 4 },
+          data: { kind: "moons", train: 16, test: 8 },
+          optimizer: { kind: optimizer, learningRate: 0.02 },
+          regulariser: regulariser(kind),
+          train: TRAIN,
+        }),
+      ),
+    );
+    expect(await together(cells)).toEqual(await alone(cells));
+  });
+
+  test("in any order, and in programs of any width", async () => {
+    const cells = Array.from({ length: 7 }, (_, i) =>
+      tinyCell({
+        optimizer: { kind: optimizerKinds[(3 * i) % optimizerKinds.length]! },
+        regulariser: regulariser(regulariserKinds[(2 * i) % regulariserKinds.length]!),
+        seed: i,
+        train: TRAIN,
+        estimate: ESTIMATE,
+      }),
+    );
+    const said = await alone(cells);
+    expect(await together(cells.toReversed())).toEqual(new Map([...said].toReversed()));
+    for (const width of [2, 3]) {
+      for (let at = 0; at < cells.length; at += width) {
+        for (const [id, numbers] of await together(cells.slice(at, at + width))) expect(numbers).toBe(said.get(id));
+      }
+    }
+  });
+
+  test("beside cells that read other data, and beside cells that stop early", async () => {
+    const train = { ...TRAIN, steps: 60, evalEvery: 10, stopTrainLoss: 0.3 };
+    const cells = [1, 2, 3, 4].map((seed) =>
+      tinyCell({
+        data: { kind: "moons", train: 64, test: 32, noise: 0.02 * seed, seed },
+        optimizer: { kind: "sgd", learningRate: [0.001, 0.5, 1, 2][seed - 1]! },
+        seed,
+        train,
+        estimate: ESTIMATE,
+      }),
+    );
+    const shard = await recordShard(engine, cells);
+    const steps = cells.map(({ id }) => shard.results.get(id)!.steps);
+    expect(new Set(steps).size, `steps ${steps.join(" ")}`).toBeGreaterThan(2);
+    expect(await together(cells)).toEqual(await alone(cells));
+  });
+
+  test("a cell that diverges ends with its step and value, and changes nothing of the others", async () => {
+    const sane = [1, 2, 3].map((seed) =>
+      tinyCell({ data: LINEAR_DATA, architecture: LINEAR, seed, train: TRAIN, estimate: ESTIMATE }),
+    );
+    const wild = tinyCell({
+      data: LINEAR_DATA,
+      architecture: LINEAR,
+      optimizer: { kind: "sgd", learningRate: 1e9 },
+      train: { ...TRAIN },
+      estimate: ESTIMATE,
+    });
+    const shard = await recordShard(engine, [sane[0]!, wild, sane[1]!, sane[2]!]);
+    const result = shard.results.get(wild.id)!;
+    expect(result).toMatchObject({ outcome: "diverged", stopped: "diverged", trainLoss: null, estimate: null });
+    expect(result.steps).toBeLessThanOrEqual(TRAIN.steps);
+    expect(result.reason).toMatch(/^training loss (Infinity|NaN) at step \d$/);
+    const said = await alone(sane);
+    for (const cell of sane) expect(saidOf(shard, cell)).toBe(said.get(cell.id));
+  });
+});
+
+const LINEAR: Given = { kind: "polynomial", degree: 1 };
+const LINEAR_DATA: Given = { kind: "teacher-student", inputs: 3, train: 40, test: 20 };

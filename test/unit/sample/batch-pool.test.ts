@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fillNormal, rootKey } from "../../../src/core/random.ts";
+import type { Tensor } from "../../../src/catalogue/entry.ts";
+import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
+import { openProgram, rowGradients, sizeOf, type Program } from "../../../worker/engine/program.ts";
+import { BatchPool, poolShape } from "../../../worker/sample/batch-pool.ts";
+import { FusedData } from "../../../worker/train/fused-data.ts";
+import { tinyCell } from "../../support/tiny-cells.ts";
+
+const ROWS = 100;
+const BATCH = 20;
+const CELL = tinyCell({
+  data: { kind: "teacher-student", inputs: 4, outputs: 2, train: ROWS, test: 10 },
+  architecture: { kind: "mlp", activation: "tanh", depth: 1, width: 6 },
+});
+
+let engine: Engine;
+let program: Program;
+let data: FusedData;
+let pool: BatchPool;
+/** w0, and a point near it, as two members each. */
+let anchor: readonly Tensor[];
+let near: readonly Tensor[];
+
+beforeAll(async () => {
+  engine = await openEngine("wasm");
+  program = openProgram(engine, CELL.config);
+  data = new FusedData(program, [await engine.datasets.load(CELL.config.data)]);
+  anchor = program.parameters.map(({ shape }, p) => normals(shape, p, 0.5));
+  const { tf } = engine;
+  near = anchor.map((tensor, p) =>
+    tf.tidy(() => tf.add(tensor, normals(program.parameters[p]!.shape, 100 + p, NEARBY))),
+  );
+  const cell = { dataset: 0, key: rootKey("pool-test") };
+  pool = new BatchPool(program, data, [cell, cell], anchor, BATCH);
+});
+
+afterAll(() => {
+  pool.dispose();
+  data.dispose();
+  engine.tf.dispose([...anchor, ...near]);
+  expect(engine.memory().tensors).toBe(0);
+});
+
+const NEARBY = 0.01;
+
+function normals(shape: readonly number[], b: number, sd: number): Tensor {
+  const values = new Float32Array(sizeOf(shape));
+  fillNormal(rootKey("pool-test/weights"), { a: 0, b }, values);
+  return engine.tf.tidy(() => engine.tf.tile(engine.tf.tensor(values.map((v) => sd * v), [1, ...shape]), [2, ...shape.map(() => 1)])); // prettier-ignore
+}
+
+interface Batchwise {
+  /** Gradients of the batches, flat: as they come, and corrected. */
+  readonly plain: readonly number[][];
+  readonly corrected: readonly number[][];
+  /** Paired readings L_B(w) - L_B(w0): as they come, and corrected. */
+  readonly readings: readonly number[];
+  readonly correctedReadings: readonly number[];
+}
+
+/** Gradients and readings of every batch of the pool at `near`. */
+function batchwise(): Batchwise {
+  const { tf } = engine;
+  const each = Array.from({ length: pool.shape.batches }, (_, b) =>
+    tf.tidy(() => {
+      const { batch, base, corrections } = pool.take([0, 1], [b, b]);
+      const { rows, gradients } = rowGradients(program, near, batch);
+      const first = (tensor: Tensor): number[] => [...tensor.dataSync<"float32">().slice(0, tensor.size / 2)];
+      const mean = corrections.map(([one, two]) => tf.mul(0.5, tf.add(one, two)));
+      const reading = tf.mean(tf.sub(rows, base), -1).dataSync()[0]!;
+      const along = mean.reduce((sum, d, p) => {
+        const delta = first(tf.sub(near[p]!, anchor[p]!));
+        return sum + first(d).reduce((total, value, i) => total + value * delta[i]!, 0);
+      }, 0);
+      return {
+        plain: gradients.flatMap(first),
+        corrected: gradients.flatMap((gradient, p) => first(tf.sub(gradient, mean[p]!))),
+        reading,
+        along,
+      };
+    }),
+  );
+  return {
+    plain: each.map(({ plain }) => plain),
+    corrected: each.map(({ corrected }) => corrected),
+    readings: each.map(({ reading }) => reading),
+    correctedReadings: each.map(({ reading, along }) => reading - along),
+  };
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const sd = (values: readonly number[]): number => Math.sqrt(mean(values.map((value) => (value - mean(values)) ** 2)));
+
+describe("the pool of a cell's batches", () => {
+  test("cuts the rows into batches of two halves that are at least as large as asked", () => {
+    expect(poolShape(program, 100, 20)).toEqual({ batches: 5, rows: 20 });
+    expect(poolShape(program, 1000, 256)).toEqual({ batches: 3, rows: 332 });
+    expect(poolShape(program, 100, 60)).toEqual({ batches: 1, rows: 100 });
+    expect(poolShape(program, 100, 0)).toEqual({ batches: 1, rows: 100 });
+  });
+
+  test("corrections leave means over batches as they are", () => {
+    const { plain, corrected, readings, correctedReadings } = batchwise();
+    plain[0]!.forEach((_, i) => {
+      const column = (rows: readonly number[][]): number => mean(rows.map((row) => row[i]!));
+      expect(column(corrected)).toBeCloseTo(column(plain), 6);
+    });
+    expect(mean(correctedReadings)).toBeCloseTo(mean(readings), 6);
+  });
+
+  test("near w0 they take away nearly all noise of gradients and readings", () => {
+    const { plain, corrected, readings, correctedReadings } = batchwise();
+    const noise = (rows: readonly number[][]): number => mean(rows[0]!.map((_, i) => sd(rows.map((row) => row[i]!))));
+    expect(noise(corrected)).toBeLessThan(0.05 * noise(plain));
+    expect(sd(correctedReadings)).toBeLessThan(0.05 * sd(readings));
+  });
+
+  test("a pool of one batch needs no correction", () => {
+    const cell = { dataset: 0, key: rootKey("pool-test") };
+    const whole = new BatchPool(program, data, [cell, cell], anchor, 0);
+    const { batch, base, corrections } = whole.take([0, 1], [0, 0]);
+    expect(corrections).toEqual([]);
+    expect(batch.input.shape[1]).toBe(ROWS);
+    engine.tf.dispose([batch.input, batch.targets, base]);
+    whole.dispose();
+  });
+});

@@ -1,0 +1,30 @@
+/** The coordinator as a session calls it. */
+import { BulkServiceService, type PushRequest, type PushResponse } from "../../proto/gen/occam/v1/bulk.ts";
+import {
+  ControlServiceService,
+  type CommitRequest,
+  type CommitResponse,
+  type SyncRequest,
+  type SyncResponse,
+} from "../../proto/gen/occam/v1/control.ts";
+import { callUnary, openDuplex, type Duplex } from "../../src/rpc/client-calls.ts";
+import { connect, type ConnectOptions } from "../../src/rpc/client.ts";
+
+export interface CoordinatorPeer {
+  sync(request: SyncRequest, deadlineMs: number, signal: AbortSignal): Promise<SyncResponse>;
+  commit(request: CommitRequest, deadlineMs: number, signal: AbortSignal): Promise<CommitResponse>;
+  push(): Duplex<PushRequest, PushResponse>;
+  close(): void;
+}
+
+export function coordinatorPeer(options: ConnectOptions): CoordinatorPeer {
+  const connection = connect(options);
+  return {
+    sync: (request, deadlineMs, signal) =>
+      callUnary(connection.control, ControlServiceService.sync, request, { deadlineMs, signal }),
+    commit: (request, deadlineMs, signal) =>
+      callUnary(connection.control, ControlServiceService.commit, request, { deadlineMs, signal }),
+    push: () => openDuplex(connection.bulk, BulkServiceService.push),
+    close: () => connection.close(),
+  };
+}

@@ -1,0 +1,63 @@
+/** Every waiting time and size limit of a worker's session, with its reason. Times run on the injected clock. */
+
+export interface SessionTimings {
+  /** Between two syncs with nothing new to say, +-20 %; the coordinator may ask for another interval. */
+  readonly heartbeatMs: number;
+  /** How long an idle worker lets the coordinator hold its sync back. Below common proxies' idle limits. */
+  readonly longPollMs: number;
+  /** Between two long polls that came back empty early: a coordinator that does not hold back must not be flooded. */
+  readonly pollGapMs: number;
+  /** For a sync or a commit, beyond what the coordinator may hold it back. */
+  readonly callTimeoutMs: number;
+  /**
+   * Work goes on without a word of the coordinator for this long. Far above a lease's ttl on purpose: what is computed is
+   * salvaged when the cell is still open, and a coordinator that comes back revokes what is not.
+   */
+  readonly orphanAfterMs: number;
+  /** From a request to stop until the process ends, whatever is still open. Below the usual 30 s of notice. */
+  readonly drainBudgetMs: number;
+  /** A trainer that does not stop a shard within this time is killed. Many steps long, well below a lease's ttl. */
+  readonly abortGraceMs: number;
+  /** A trainer that says nothing within this time of its start has hung. Native libraries load for many seconds. */
+  readonly openTimeoutMs: number;
+  /** A batch waits for more records at most this long. */
+  readonly batchDelayMs: number;
+}
+
+export const DEFAULT_TIMINGS: SessionTimings = {
+  heartbeatMs: 5_000,
+  longPollMs: 20_000,
+  pollGapMs: 200,
+  callTimeoutMs: 10_000,
+  orphanAfterMs: 600_000,
+  drainBudgetMs: 25_000,
+  abortGraceMs: 10_000,
+  openTimeoutMs: 180_000,
+  batchDelayMs: 250,
+};
+
+/** Heartbeats are spread over 1 +- this, so that workers do not march in step. */
+export const HEARTBEAT_SPREAD = 0.2;
+
+/** A batch is sent when it has this much, and holds no more than the second. */
+export const BATCH_BYTES = 64 * 1024;
+export const BATCH_MAX_BYTES = 256 * 1024;
+
+/** Batches under way: enough to fill a slow link, few enough to repeat after a lost connection. */
+export const BATCHES_IN_FLIGHT = 16;
+
+/** Records that are not acknowledged: above the first the trainer is paused, below the second it goes on. */
+export const PAUSE_BYTES = 32 * 1024 * 1024;
+export const RESUME_BYTES = 16 * 1024 * 1024;
+
+/** Acknowledged records of uncommitted attempts are kept up to this much, so that they can be sent again on request. */
+export const KEEP_BYTES = 64 * 1024 * 1024;
+
+/** The worker's own log never pauses anything: above this much its oldest lines are dropped, and counted. */
+export const OWN_LOG_BYTES = 4 * 1024 * 1024;
+
+/** How often a commit that is answered by "incomplete", or by an error that no repetition mends, is tried again. */
+export const COMMIT_TRIES = 5;
+
+/** Deaths of the trainer in a row, without a finished cell between them, after which the worker gives up. */
+export const TRAINER_DEATHS = 5;

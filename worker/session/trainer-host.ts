@@ -1,0 +1,231 @@
+/**
+ * The trainer process as the agent sees it: forked, given one shard at a time, started again when it dies.
+ *
+ * Invariants:
+ * 1. Every shard that `run` was given ends by exactly one `ended`, whatever happens to the process.
+ * 2. After `stop` nothing is started and no listener is called.
+ * 3. The process gets no secret of the session: its environment lacks the token.
+ */
+import { fork, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { backoffMs, type BackoffLimits } from "../../src/core/backoff.ts";
+import type { Clock } from "../../src/core/clock.ts";
+import { invariant, OccamError } from "../../src/core/errors.ts";
+import type { LogLevel } from "../../src/core/log.ts";
+import type { RandomKey } from "../../src/core/random.ts";
+import type { Cell } from "../../src/spec/cell.ts";
+import type { BackendChoice, FromTrainer, ToTrainer, TrainerEvent, TrainerReady } from "../trainer/protocol.ts";
+import { LineSplitter } from "./line-splitter.ts";
+import { TRAINER_DEATHS } from "./timings.ts";
+import { failureOf, type DeathFailure } from "./trainer-death.ts";
+
+export type ShardEnd =
+  | { readonly kind: "done" }
+  /** The whole shard failed; the process is well. */
+  | ({ readonly kind: "threw" } & DeathFailure)
+  | ({ readonly kind: "died" } & DeathFailure);
+
+export interface TrainerListener {
+  /** The engine is open; after each start. */
+  ready(trainer: TrainerReady): void;
+  events(shardId: string, events: readonly TrainerEvent[]): void;
+  ended(shardId: string, end: ShardEnd): void;
+  /** It cannot be used, and is not started again. */
+  gaveUp(error: OccamError): void;
+  /** A line of its standard error. */
+  line(text: string): void;
+  /** It died and will be started again. */
+  died(reason: string, restartMs: number): void;
+}
+
+export interface TrainerHostOptions {
+  /** The program of the process. */
+  readonly module: URL;
+  readonly backend: BackendChoice;
+  readonly logLevel: LogLevel;
+  readonly clock: Clock;
+  readonly key: RandomKey;
+  readonly abortGraceMs: number;
+  readonly openTimeoutMs: number;
+}
+
+const RESTART: BackoffLimits = { baseMs: 500, capMs: 15_000 };
+const TAIL_CHARS = 8_192;
+
+type State =
+  | { readonly phase: "absent" }
+  | { readonly phase: "opening" }
+  | { readonly phase: "idle" }
+  | { readonly phase: "running"; readonly shardId: string; readonly aborted: boolean }
+  | { readonly phase: "stopped" };
+
+export class TrainerHost {
+  readonly #options: TrainerHostOptions;
+  readonly #listener: TrainerListener;
+  #state: State = { phase: "absent" };
+  #child: ChildProcess | undefined;
+  #closed: Promise<void> = Promise.resolve();
+  #cancelTimer: (() => void) | undefined;
+  #tail = "";
+  #deaths = 0;
+  #everReady = false;
+
+  constructor(options: TrainerHostOptions, listener: TrainerListener) {
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  get idle(): boolean {
+    return this.#state.phase === "idle";
+  }
+
+  start(): void {
+    invariant(this.#state.phase === "absent", `a trainer is started while it is ${this.#state.phase}`);
+    const child = fork(fileURLToPath(this.#options.module), [], {
+      serialization: "advanced",
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      execArgv: [],
+      env: withoutToken(process.env),
+    });
+    this.#child = child;
+    this.#state = { phase: "opening" };
+    this.#tail = "";
+    this.#readOutput(child);
+    child.on("message", (message) => this.#hear(message as FromTrainer));
+    child.once("error", (error) => (this.#tail += `${error.message}\n`));
+    this.#closed = new Promise((resolve) => {
+      // "close" comes after the last message and the last line; "exit" may come before them.
+      child.once("close", (exitCode, signal) => {
+        resolve();
+        this.#onClose(exitCode, signal);
+      });
+    });
+    this.#say({ type: "open", backend: this.#options.backend, logLevel: this.#options.logLevel });
+    this.#killAfter(this.#options.openTimeoutMs, "it did not open its engine in time");
+  }
+
+  run(shardId: string, cells: readonly Cell[]): void {
+    invariant(this.#state.phase === "idle", `shard ${shardId} for a trainer that is ${this.#state.phase}`);
+    this.#state = { phase: "running", shardId, aborted: false };
+    this.#say({ type: "run", shardId, cells });
+  }
+
+  /** The shard ends soon: by itself, or because the process is killed when it does not listen. */
+  abort(shardId: string): void {
+    if (this.#state.phase !== "running" || this.#state.shardId !== shardId || this.#state.aborted) return;
+    this.#state = { ...this.#state, aborted: true };
+    this.pause(false);
+    this.#say({ type: "abort", shardId });
+    this.#killAfter(this.#options.abortGraceMs, "it did not stop a shard in time");
+  }
+
+  /**
+   * Stops the process where it is, and lets it go on: it computes in long synchronous stretches, so it could not heed a
+   * message. Without effect on Windows, which has no such signal.
+   */
+  pause(paused: boolean): void {
+    if (process.platform !== "win32") this.#child?.kill(paused ? "SIGSTOP" : "SIGCONT");
+  }
+
+  /** Ends the process now; it has nothing to save. */
+  async stop(): Promise<void> {
+    this.#state = { phase: "stopped" };
+    this.#cancelTimer?.();
+    this.#child?.kill("SIGKILL");
+    await this.#closed;
+  }
+
+  #hear(message: FromTrainer): void {
+    if (this.#state.phase === "stopped") return;
+    switch (message.type) {
+      case "ready":
+        this.#cancelTimer?.();
+        this.#everReady = true;
+        this.#state = { phase: "idle" };
+        return this.#listener.ready(message);
+      case "unusable":
+        return this.#giveUp(
+          new OccamError(message.code, message.message, message.hint === undefined ? {} : { hint: message.hint }),
+        );
+      case "events":
+        if (message.events.some(({ type }) => type === "result")) this.#deaths = 0;
+        return this.#listener.events(message.shardId, message.events);
+      case "ended": {
+        const { shardId, error } = message;
+        this.#cancelTimer?.();
+        this.#state = { phase: "idle" };
+        const end: ShardEnd =
+          error === undefined ? { kind: "done" } : { kind: "threw", failure: error.kind, reason: error.reason };
+        return this.#listener.ended(shardId, end);
+      }
+    }
+  }
+
+  #onClose(exitCode: number | null, signal: string | null): void {
+    this.#child = undefined;
+    this.#cancelTimer?.();
+    const before = this.#state;
+    if (before.phase === "stopped") return;
+    this.#state = { phase: "absent" };
+    const death = failureOf({ exitCode, signal, stderrTail: this.#tail });
+    const asked = before.phase === "running" && before.aborted;
+    if (!asked) this.#deaths += 1;
+    if (this.#deaths < TRAINER_DEATHS) this.#restart(death.reason);
+    if (before.phase === "running") {
+      this.#listener.ended(before.shardId, asked ? { kind: "done" } : { kind: "died", ...death });
+    }
+    if (this.#deaths >= TRAINER_DEATHS) {
+      // A process that never came up is this machine's matter; one that dies at work is ours.
+      const code = this.#everReady ? "internal" : "unsupported";
+      this.#giveUp(
+        new OccamError(code, `the trainer died ${this.#deaths} times in a row; the last time: ${death.reason}`),
+      );
+    }
+  }
+
+  #restart(reason: string): void {
+    const { clock, key } = this.#options;
+    const delayMs = backoffMs(key, this.#deaths, RESTART);
+    this.#cancelTimer = clock.after(delayMs, () => this.start());
+    this.#listener.died(reason, delayMs);
+  }
+
+  #giveUp(error: OccamError): void {
+    this.#state = { phase: "stopped" };
+    this.#cancelTimer?.();
+    this.#child?.kill("SIGKILL");
+    this.#listener.gaveUp(error);
+  }
+
+  #killAfter(ms: number, why: string): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#options.clock.after(ms, () => {
+      this.#tail += `killed by its agent: ${why}\n`;
+      this.#child?.kill("SIGKILL");
+    });
+  }
+
+  #say(message: ToTrainer): void {
+    // A failed send means that the process is gone, which "close" tells.
+    this.#child?.send(message, () => undefined);
+  }
+
+  #readOutput(child: ChildProcess): void {
+    for (const stream of [child.stdout, child.stderr]) {
+      const lines = new LineSplitter((line) => {
+        if (this.#state.phase !== "stopped") this.#listener.line(line);
+      });
+      stream?.setEncoding("utf8");
+      stream?.on("data", (text: string) => {
+        this.#tail = (this.#tail + text).slice(-TAIL_CHARS);
+        lines.push(text);
+      });
+      stream?.once("end", () => lines.end());
+    }
+  }
+}
+
+function withoutToken(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { OCCAM_TOKEN: _token, ...rest } = env;
+  return rest;
+}

@@ -1,0 +1,82 @@
+/**
+ * Loss and accuracy over a whole split, without regularisers. Rows are visited in fixed chunks whose size depends on the
+ * task alone, and summed in double precision in their order, so that a member's numbers do not depend on its neighbours.
+ */
+import { outputWidth, type Tensor, type Tensor3D } from "../../src/catalogue/entry.ts";
+import { outputsOf, rowLosses, type Program } from "../engine/program.ts";
+import type { FusedData, Split } from "./fused-data.ts";
+
+export interface Evaluation {
+  /** Mean over rows and positions, nats (or squared error / 2). Not finite when a row's is not. */
+  readonly loss: number;
+  /** Share of positions whose most likely class is the target; null for regression. */
+  readonly accuracy: number | null;
+}
+
+/** Numbers in one member's chunk, roughly: large enough to amortise dispatch, small enough for a wide program. */
+const CHUNK_NUMBERS = 65_536;
+const MOST_CHUNK_ROWS = 512;
+
+/** Rows of one chunk. */
+export function chunkRows({ architecture, config, task, positions }: Program): number {
+  const perRow = architecture.preparedSize(config, task) + positions * outputWidth(task.output);
+  return Math.max(1, Math.min(MOST_CHUNK_ROWS, Math.floor(CHUNK_NUMBERS / perRow)));
+}
+
+/** One evaluation for each member; `datasets[k]` is the dataset that member k reads. */
+export function evaluate(
+  program: Program,
+  data: FusedData,
+  split: Split,
+  weights: readonly Tensor[],
+  datasets: readonly number[],
+): readonly Evaluation[] {
+  const total = data.rows(split);
+  const chunk = chunkRows(program);
+  const losses = datasets.map(() => 0);
+  const hits = datasets.map(() => 0);
+  for (let from = 0; from < total; from += chunk) {
+    const rows = Math.min(chunk, total - from);
+    const part = evaluateRows(program, data, split, weights, datasets, from, rows);
+    addUp(part.losses, losses);
+    if (part.hits !== undefined) addUp(part.hits, hits);
+  }
+  const samples = total * program.positions;
+  const classes = program.task.output.kind === "classes";
+  return datasets.map((_, k) => ({ loss: losses[k]! / samples, accuracy: classes ? hits[k]! / samples : null }));
+}
+
+/** Losses of the rows [from, from + rows) of each member, [K x rows x positions], and 1 where the class is right. */
+function evaluateRows(
+  program: Program,
+  data: FusedData,
+  split: Split,
+  weights: readonly Tensor[],
+  datasets: readonly number[],
+  from: number,
+  rows: number,
+): { readonly losses: Float32Array; readonly hits: Float32Array | undefined } {
+  const { tf } = program.engine;
+  const index = Int32Array.from({ length: datasets.length * rows }, (_, i) => from + (i % rows));
+  return tf.tidy(() => {
+    const batch = data.gather(split, datasets, index);
+    const outputs = outputsOf(program, weights, batch.input);
+    const losses = rowLosses(program, outputs, batch.targets).dataSync<"float32">();
+    return { losses, hits: program.task.output.kind === "classes" ? hitsOf(outputs, batch.targets) : undefined };
+  });
+
+  function hitsOf(outputs: Tensor3D, targets: Tensor3D): Float32Array {
+    const right = tf.equal(tf.argMax(outputs, -1), tf.argMax(targets, -1));
+    return tf.cast(right, "float32").dataSync<"float32">();
+  }
+}
+
+/** Adds each member's share of `values` to its sum, in order. */
+function addUp(values: Float32Array, sums: number[]): void {
+  const each = values.length / sums.length;
+  for (let k = 0; k < sums.length; k += 1) {
+    let sum = sums[k]!;
+    for (let i = k * each; i < (k + 1) * each; i += 1) sum += values[i]!;
+    sums[k] = sum;
+  }
+}
