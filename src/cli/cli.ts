@@ -1,0 +1,96 @@
+/** The root: parses a command line, runs its command, and turns every failure into one text and one exit code. */
+import yargs, { type Argv } from "yargs";
+import { EXIT, OccamError } from "../core/errors.ts";
+import { PACKAGE_VERSION } from "../core/version.ts";
+import { buildArguments, type Command } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { completeSweeps } from "./completion.ts";
+import { reportFailure, usageError } from "./failure.ts";
+import { widthOf, type Io } from "./io.ts";
+import { settingsOf } from "./settings.ts";
+
+/** Lines longer than this are hard to read. */
+const MAX_COLUMNS = 100;
+
+/** One line a paragraph: yargs wraps. */
+const EPILOGUE = [
+  "Settings come from a flag, else OCCAM_<NAME> (OCCAM_BACKEND, OCCAM_COORDINATOR, ...), else the config file (--config, " +
+    "OCCAM_CONFIG, or ./occam.config.yaml or .json), else the default. OCCAM_TOKEN holds the token itself.",
+  "",
+  "Exit codes:",
+  "  0   done",
+  "  1   internal error",
+  "  3   some cells have no result",
+  "  64  bad command line or sweep file",
+  "  69  the coordinator cannot be reached",
+  "  75  stopped on request; the same command goes on",
+  "  77  no token, or the wrong one",
+  "  78  bad configuration or store",
+].join("\n");
+
+interface Session {
+  exitCode: number;
+  command: Command | undefined;
+}
+
+/** Runs one command line and gives its exit code; it never throws. */
+export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+  const session: Session = { exitCode: EXIT.ok, command: undefined };
+  try {
+    await build(argv, io, session).parseAsync();
+    return session.exitCode;
+  } catch (error) {
+    return reportFailure(error, io);
+  }
+}
+
+function build(argv: readonly string[], io: Io, session: Session): Argv {
+  const settings = settingsOf(argv, io.env, io.cwd);
+  const root = yargs([...argv], io.cwd)
+    .scriptName("occam")
+    .locale("en")
+    .usage(
+      "$0 <command> [options]\n\nMeasures how simple the solutions are that training finds, over sweeps of networks.",
+    )
+    .parserConfiguration({ "boolean-negation": false, "dot-notation": false, "duplicate-arguments-array": false })
+    .option("config", { type: "string", requiresArg: true, global: true, describe: "Config file, YAML or JSON" })
+    .wrap(widthOf(io.out, MAX_COLUMNS))
+    .version(PACKAGE_VERSION)
+    .help()
+    .alias("h", "help")
+    .epilogue(EPILOGUE)
+    .strict()
+    .demandCommand(1, "Which command?")
+    .exitProcess(false)
+    .fail((message: string | null, error: unknown) => {
+      if (error instanceof OccamError) throw error;
+      if (message === null || message === "") throw error;
+      throw usageError(message, session.command, settings);
+    });
+  for (const command of COMMANDS) install(root, command, io, session, settings);
+  return root.completion(
+    "completion",
+    "Print a shell completion script (bash, zsh)",
+    completeSweeps(io, argv) as never,
+  );
+}
+
+function install(
+  root: Argv,
+  command: Command,
+  io: Io,
+  session: Session,
+  settings: ReturnType<typeof settingsOf>,
+): void {
+  root.command({
+    command: command.usage,
+    describe: command.summary,
+    builder: (yargs: Argv) => {
+      session.command = command;
+      return buildArguments(yargs, command, settings).usage(`occam ${command.usage}\n\n${command.summary}`);
+    },
+    handler: async (args) => {
+      session.exitCode = await command.run(args as never, io);
+    },
+  });
+}

@@ -1,0 +1,49 @@
+/** `occam coordinator` */
+import { EXIT } from "../../core/errors.ts";
+import { defineCommand } from "../command.ts";
+import { logLevelOption } from "../options.ts";
+
+export const coordinatorCommand = defineCommand({
+  usage: "coordinator",
+  summary: "Serve a store: hands out cells to workers and keeps what they send, until Ctrl-C",
+  positionals: {},
+  options: {
+    store: {
+      type: "string",
+      requiresArg: true,
+      default: "./occam-store",
+      describe: "Folder that holds its state; made when it is not there",
+    },
+    host: {
+      type: "string",
+      group: "Network:",
+      requiresArg: true,
+      default: "127.0.0.1",
+      describe: "Address to listen on",
+    },
+    port: {
+      type: "number",
+      group: "Network:",
+      requiresArg: true,
+      default: 7171,
+      describe: "Port to listen on; 0 for any free one",
+    },
+    "token-file": {
+      type: "string",
+      group: "Network:",
+      requiresArg: true,
+      describe:
+        "File that holds the token that callers must give [OCCAM_TOKEN, else STORE/token, made at the first start]",
+    },
+    ...logLevelOption,
+  },
+  examples: [
+    ["coordinator --store ./store", "Serve on this machine alone"],
+    ["coordinator --store /var/lib/occam --host 0.0.0.0", "Serve other machines too"],
+  ],
+  run: async (args, io) => {
+    const { serveCoordinator } = await import("../run/serve-coordinator.ts");
+    await serveCoordinator({ ...args, tokenFile: args["token-file"], logLevel: args["log-level"] }, io);
+    return EXIT.ok;
+  },
+});

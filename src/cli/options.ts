@@ -1,0 +1,49 @@
+/** Options that several commands share. */
+
+const CONNECTION = "Connection:";
+
+/** How to reach a coordinator. */
+export const connectionOptions = {
+  coordinator: {
+    type: "string",
+    group: CONNECTION,
+    requiresArg: true,
+    describe: "Address of the coordinator, HOST:PORT",
+    default: "127.0.0.1:7171",
+  },
+  "token-file": {
+    type: "string",
+    group: CONNECTION,
+    requiresArg: true,
+    describe: "File that holds the coordinator's token [or OCCAM_TOKEN holds the token itself]",
+  },
+  run: {
+    type: "string",
+    group: CONNECTION,
+    requiresArg: true,
+    describe: "Reach the coordinator of the `occam run` that writes to this folder instead",
+  },
+} as const;
+
+export const jsonOption = {
+  json: { type: "boolean", default: false, describe: "Print JSON, for scripts" },
+} as const;
+
+export const logLevelOption = {
+  "log-level": {
+    choices: ["debug", "info", "warn", "error"] as const,
+    default: "info" as const,
+    group: "Logging:",
+    requiresArg: true,
+    describe: "Least level of the log lines on standard error (JSON lines)",
+  },
+} as const;
+
+export const backendOption = {
+  backend: {
+    choices: ["auto", "tensorflow-gpu", "tensorflow", "wasm"] as const,
+    default: "auto" as const,
+    requiresArg: true,
+    describe: "What computes; auto takes the fastest that works here (see occam doctor)",
+  },
+} as const;

@@ -1,0 +1,73 @@
+/** The coordinator's process: starts it, says how to reach it, stops it on a signal or when its supervisor is gone. */
+import { mkdirSync } from "node:fs";
+import { hostname } from "node:os";
+import { messageOf, OccamError } from "../../core/errors.ts";
+import { createLogger, type LogLevel } from "../../core/log.ts";
+import type { Io } from "../io.ts";
+import { wholeNumber } from "../numbers.ts";
+import { findToken, pathIn, storeToken } from "../token.ts";
+import { isSupervised, reportToSupervisor } from "./child-messages.ts";
+import { stopRequest } from "./stop-request.ts";
+
+export interface ServeArgs {
+  readonly store: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tokenFile: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** Resolves after an orderly stop. */
+export async function serveCoordinator(args: ServeArgs, io: Io): Promise<void> {
+  const stop = stopRequest();
+  // oxlint-disable-next-line no-restricted-imports -- this command is the side
+  const { startCoordinator } = await import("../../../coordinator/main.ts");
+  const storeDir = pathIn(io.cwd, args.store);
+  makeFolder(storeDir);
+  const { token, path } = tokenOf(args, storeDir, io);
+  const coordinator = await startCoordinator({
+    storeDir,
+    host: args.host,
+    port: wholeNumber("--port", args.port, 0, 0),
+    token,
+    clock: io.clock,
+    logger: createLogger({ component: "coordinator", level: args.logLevel }),
+  });
+  if (isSupervised()) await reportToSupervisor({ type: "ready", address: coordinator.address });
+  else await io.out.write(welcome(coordinator.address, coordinator.port, path, args));
+  await stop.requested;
+  await coordinator.stop();
+}
+
+function makeFolder(storeDir: string): void {
+  try {
+    mkdirSync(storeDir, { recursive: true });
+  } catch (cause) {
+    throw new OccamError("bad-config", `the store's folder cannot be made: ${messageOf(cause)}`, {
+      where: storeDir,
+      cause,
+    });
+  }
+}
+
+function tokenOf(
+  args: ServeArgs,
+  storeDir: string,
+  io: Io,
+): { readonly token: string; readonly path: string | undefined } {
+  const given = findToken(args.tokenFile, io);
+  return given === undefined ? storeToken(storeDir) : { token: given, path: args.tokenFile };
+}
+
+function welcome(address: string, port: number, tokenPath: string | undefined, args: ServeArgs): string {
+  const everywhere = args.host === "0.0.0.0" || args.host === "::";
+  const target = everywhere ? `${hostname()}:${port}` : address;
+  const flag = tokenPath === undefined ? "" : ` --token-file ${tokenPath}`;
+  const setToken = tokenPath === undefined ? " (with the same OCCAM_TOKEN)" : "";
+  return [
+    `coordinator serves ${address}, store ${args.store}`,
+    `start a worker${setToken}:  occam worker --coordinator ${target}${flag}`,
+    `submit a sweep${setToken}:  occam submit SPEC --coordinator ${target}${flag}`,
+    "",
+  ].join("\n");
+}

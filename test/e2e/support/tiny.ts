@@ -1,0 +1,20 @@
+/** A sweep of eight cells of some seconds: Boolean functions and a linear teacher. */
+
+export const TINY = `version: 1
+name: tiny
+grid:
+  - data: { kind: boolean, function: junta, inputs: 5, k: 2, train: 24 }
+    architecture: { kind: mlp, activation: tanh, depth: 1 }
+    optimizer:
+      - { kind: sgd, learningRate: 0.3 }
+      - { kind: adam, learningRate: 0.02 }
+    regulariser: [none, { kind: l2, strength: 0.001 }]
+    scale: { width: [4, 6] }
+    train: { steps: 150, batch: 12, evalEvery: 50 }
+    estimate: { chains: 2, draws: 60, burnIn: 20, batch: all }
+`;
+
+/** The same of 24 cells in programs of some seconds each: long enough to be interrupted. */
+export const LONGER = TINY.replace("name: tiny", "name: longer")
+  .replace("train: { steps: 150", "seed: [1, 2, 3]\n    train: { steps: 1000")
+  .replace("draws: 60", "draws: 400");
