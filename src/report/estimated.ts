@@ -39,7 +39,7 @@ export function countsText(cells: readonly Estimated[]): string {
 }
 
 /** Marks of a plot at the most: past this they cover each other, and the file grows. */
-const MAX_MARKS = 1500;
+const MAX_MARKS = 1000;
 
 export interface Sample<T> {
   readonly drawn: readonly T[];

@@ -214,11 +214,14 @@ export const RESULT_COLUMNS: readonly ResultColumn[] = [
   column("cached", "boolean", "", "the result stood in the store before the sweep", (row) => row.cached, true),
 ];
 
-/** All columns of a table of these rows, in order: the cell's id, one for each axis, the results. */
+/** Axes of these names have no column of their own: a column of the result says the same ("seed", "estimate.batch"). */
+const RESULT_NAMES = new Set(RESULT_COLUMNS.map(({ name }) => name));
+
+/** All columns of a table of these rows, in order: the cell's id, one for each axis, the results. No name stands twice. */
 export function columnsOf(rows: readonly ResultRow[], axes: readonly string[]): readonly ResultColumn[] {
   return [
     ...LEADING_COLUMNS,
-    ...axes.filter((path) => path !== "seed").map((path) => axisColumn(path, rows)),
+    ...axes.filter((path) => !RESULT_NAMES.has(snakeCase(path))).map((path) => axisColumn(path, rows)),
     ...RESULT_COLUMNS,
   ];
 }

@@ -173,10 +173,10 @@ describe("lambda-hat by an axis", () => {
     }));
     const plot = byAxis("scale.width", many) as Plot;
     const count = estimatedCells(many).length;
-    expect(plot.caption).toContain(`Drawn: 1500 of ${count} cells`);
+    expect(plot.caption).toContain(`Drawn: 1000 of ${count} cells`);
     expect(plot.caption).toContain(`n = ${count} cells`);
     const svg = await drawn(plot);
-    expect(marksOf(svg, "cells").length + marksOf(svg, "bad").length).toBe(1500);
+    expect(marksOf(svg, "cells").length + marksOf(svg, "bad").length).toBe(1000);
   });
 });
 

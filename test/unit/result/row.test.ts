@@ -73,6 +73,12 @@ describe("the columns of a result table", () => {
     expect(rows.map((row) => column?.get(row))).toEqual(["all", "3"]);
   });
 
+  it("never bear one name twice, though an axis is called like a figure of the result", () => {
+    const names = columnsOf(syntheticRows(), ["seed", "estimate.batch", "estimate.gamma"]).map(({ name }) => name);
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+    expect(names).toContain("estimate_gamma");
+  });
+
   it("mark as varying exactly what differs between a run alone and a fused run on another worker", () => {
     const result = resultOf(design!);
     const other: CellResult = {
