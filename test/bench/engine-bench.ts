@@ -86,7 +86,10 @@ async function cellsPerMinute(engine: Engine, shards: readonly (readonly Cell[])
 /** Training steps of K members. */
 async function widthCurve(engine: Engine): Promise<readonly Measurement[]> {
   const curve: Measurement[] = [];
-  for (const [name, given] of [["digits MLP", DIGITS_MLP], ["moons MLP", MOONS_MLP]] as const) /* prettier-ignore */ {
+  for (const [name, given] of [
+    ["digits MLP", DIGITS_MLP],
+    ["moons MLP", MOONS_MLP],
+  ] as const) /* prettier-ignore */ {
     let reference: number | undefined;
     for (const width of [1, 2, 4, 8, 16, 32]) {
       const value = await trainingStepMs(engine, given, width);

@@ -83,4 +83,13 @@ describe("localised SGLD with default settings", () => {
     expect(wild).toMatchObject({ verdict: "diverged", lambdaHat: null, lambdaSe: null });
     expect(wild!.nonFinite).toBeGreaterThan(0);
   });
+
+  test("a step somewhat too large is made smaller once, from the start, and the estimate says so", async () => {
+    const given = linearRegression(9);
+    const [fine] = await estimates(given, 1);
+    const stepSize = 6 / (fine!.nBeta! * fine!.kernelTop! + 1);
+    const [mended] = await estimates({ ...given, estimate: { ...ESTIMATE, stepSize } }, 1);
+    expect(mended).toMatchObject({ stepSize: stepSize / 4, gradients: 2 * fine!.gradients, nonFinite: 0 });
+    expect(Math.abs(mended!.lambdaHat! - fine!.quad!)).toBeLessThan(4 * mended!.lambdaSe! + 0.05 * fine!.quad!);
+  });
 });

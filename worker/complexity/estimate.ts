@@ -82,8 +82,7 @@ function prepare(program: Program, data: FusedData, trained: TrainedWell): Prepa
   const form = closedForm(spectrum, t, estimate.gamma, program.parameterCount, program.task);
   const pool = poolShape(program, data.rows("train"), estimate.batch);
   const noise = { samples: pool.rows * program.positions, batches: pool.batches };
-  const epsilon =
-    estimate.stepSize > 0 ? estimate.stepSize : automaticStep(spectrum, form, t, estimate.gamma, noise);
+  const epsilon = estimate.stepSize > 0 ? estimate.stepSize : automaticStep(spectrum, form, t, estimate.gamma, noise);
   const sampled = { dataset, key: cellKey(cell), weights: trained.weights, t, gamma: estimate.gamma, epsilon };
   return { trained, sampled, form, kernelRows: rows.rows };
 }

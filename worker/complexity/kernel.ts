@@ -105,7 +105,7 @@ function tile({ program, weights }: KernelSource, members: number): readonly Ten
 function fillRows(source: KernelSource, tiled: readonly Tensor[], part: readonly RowPlan[], out: Float32Array): void {
   const { program, data, dataset } = source;
   const { tf } = program.engine;
-  const members = tiled[0]!.shape[0]!;
+  const members = tiled[0]?.shape[0] ?? 0;
   const plans = Array.from({ length: members }, (_, i) => part[Math.min(i, part.length - 1)]!);
   tf.tidy(() => {
     const rows = Int32Array.from(plans, (plan) => plan.dataRow);

@@ -57,7 +57,10 @@ export function judge(inputs: VerdictInputs): Judgement {
     return { verdict: "over-ceiling", reason: `${estimate} is above the ceiling ${text(ceiling)}` };
   }
   if (lambdaHat < 0) {
-    return { verdict: "not-a-minimum", reason: `${estimate} is below 0: the chains found lower losses than that of w0` };
+    return {
+      verdict: "not-a-minimum",
+      reason: `${estimate} is below 0: the chains found lower losses than that of w0`,
+    };
   }
   const doubts = convergenceDoubts(inputs);
   if (doubts.length > 0) return { verdict: "unconverged", reason: doubts.join("; ") };

@@ -8,7 +8,7 @@
 import { createRequire } from "node:module";
 import { availableParallelism, cpus } from "node:os";
 import { dirname } from "node:path";
-import { OccamError, messageOf } from "../../src/core/errors.ts";
+import { OccamError, invariant, messageOf } from "../../src/core/errors.ts";
 import { PACKAGE_VERSION } from "../../src/core/version.ts";
 import type { Tf } from "../../src/catalogue/entry.ts";
 
@@ -55,7 +55,7 @@ const BACKENDS: readonly Backend[] = [
 /** Loads one backend; an OccamError "unsupported" says exactly why it cannot be used and what would mend it. */
 export async function loadBackend(name: BackendName): Promise<LoadedBackend> {
   const backend = BACKENDS.find((candidate) => candidate.name === name);
-  if (backend === undefined) throw new OccamError("internal", `no backend ${String(name)}`);
+  if (backend === undefined) throw new OccamError("internal", `no backend ${name as string}`);
   try {
     return await backend.load();
   } catch (error) {
@@ -116,7 +116,8 @@ async function startNative(name: "tensorflow" | "tensorflow-gpu", tf: NativeTf):
 async function loadWasm(): Promise<LoadedBackend> {
   const tf = require("@tensorflow/tfjs-core") as Tf;
   // The core bundle has no gradients of its own; tfjs-layers registers them.
-  require("@tensorflow/tfjs-layers");
+  const layers: unknown = require("@tensorflow/tfjs-layers");
+  invariant(layers, "tfjs-layers loads");
   const wasm = require("@tensorflow/tfjs-backend-wasm") as {
     setWasmPaths(folder: string): void;
     readonly version_wasm: string;

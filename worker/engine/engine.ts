@@ -16,6 +16,8 @@ export interface Engine {
   readonly device: string;
   /** Members that a fused program has at the least; fewer are padded with copies. */
   readonly leastMembers: number;
+  /** Do rows of large tables gather faster in JavaScript than by the backend's kernel? See `row-table.ts`. */
+  readonly gathersOnHost: boolean;
   /** Bytes that tensors of one fused program may take together. A program that needs more is cut into several. */
   readonly memoryBudgetBytes: number;
   readonly noise: NoiseSource;
@@ -65,6 +67,7 @@ function engineOn(loaded: LoadedBackend, clock: Clock): Engine {
     backend: loaded.name,
     device: loaded.device,
     leastMembers: loaded.leastMembers,
+    gathersOnHost: loaded.name === "wasm",
     memoryBudgetBytes: loaded.name === "wasm" ? WASM_BUDGET_BYTES : NATIVE_BUDGET_BYTES,
     noise: philoxNoise(tf),
     datasets: new DatasetCache(),

@@ -102,13 +102,18 @@ export function rowGradients(
     const losses = (...leaves: Tensor[]): Tensor =>
       rowLosses(program, outputsOf(program, leaves, batch.input, bend), batch.targets);
     // d/dw of the mean over rows = sum over rows of (1/R) dl/dw.
-    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.fill([members, rows], 1 / rows));
+    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.div(tf.ones([members, rows]), rows));
     return { rows: value, gradients: grads };
   });
 }
 
 /** J^T v: the outputs' Jacobian, pulled back; v is [K, R, outputWidth]. */
-export function pullBack(program: Program, weights: readonly Tensor[], input: Tensor3D, v: Tensor3D): readonly Tensor[] {
+export function pullBack(
+  program: Program,
+  weights: readonly Tensor[],
+  input: Tensor3D,
+  v: Tensor3D,
+): readonly Tensor[] {
   const { tf } = program.engine;
   const outputs = (...leaves: Tensor[]): Tensor => outputsOf(program, leaves, input);
   return tf.tidy(() => tf.grads(outputs)([...weights], v));

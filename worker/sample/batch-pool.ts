@@ -15,6 +15,7 @@
 import { fold, permutation, type RandomKey } from "../../src/core/random.ts";
 import type { Tensor } from "../../src/catalogue/entry.ts";
 import { rowGradients, type Batch, type Program } from "../engine/program.ts";
+import { rowTable, type RowTable } from "../engine/row-table.ts";
 import type { FusedData } from "../train/fused-data.ts";
 
 /** A cell as the sampler sees it. */
@@ -62,13 +63,19 @@ export class BatchPool {
   readonly #cells: readonly PoolCell[];
   /** Rows of each cell's batches, in order. */
   readonly #orders: readonly Int32Array[];
-  /** [M x cells, R] */
-  readonly #base: Tensor;
-  /** By parameter, [2 M x cells, ...shape]. */
-  readonly #corrections: readonly Tensor[];
+  /** M x cells rows of R losses. */
+  readonly #base: RowTable;
+  /** By parameter, 2 M x cells rows. */
+  readonly #corrections: readonly RowTable[];
 
   /** @param anchors w0 of each cell, [cells, ...shape] by parameter, as many cells as the backend needs members */
-  constructor(program: Program, data: FusedData, cells: readonly PoolCell[], anchors: readonly Tensor[], batch: number) {
+  constructor(
+    program: Program,
+    data: FusedData,
+    cells: readonly PoolCell[],
+    anchors: readonly Tensor[],
+    batch: number,
+  ) {
     this.#program = program;
     this.#data = data;
     this.#cells = cells;
@@ -81,17 +88,14 @@ export class BatchPool {
 
   /** Batch `batches[i]` of cell `cells[i]`, for each chain i. */
   take(cells: readonly number[], batches: readonly number[]): PoolBatch {
-    const { tf } = this.#program.engine;
-    const at = (half: number, halves: number): Tensor =>
-      tf.tensor1d(cells.map((cell, i) => (batches[i]! * halves + half) * this.#cells.length + cell), "int32"); // prettier-ignore
-    const batch = this.#gather(cells, batches, 0, this.shape.rows);
-    const [base, ...flat] = tf.tidy(() => {
-      const [first, second] = [at(0, 2), at(1, 2)];
-      const pairs = this.#corrections.flatMap((table) => [tf.gather(table, first), tf.gather(table, second)]);
-      return [tf.gather(this.#base, at(0, 1)), ...pairs];
-    });
-    const corrections = this.#corrections.map((_, p) => [flat[2 * p]!, flat[2 * p + 1]!] as const);
-    return { batch, base: base!, corrections };
+    const at = (half: number, halves: number): Int32Array =>
+      Int32Array.from(cells, (cell, i) => (batches[i]! * halves + half) * this.#cells.length + cell);
+    const [first, second] = [at(0, 2), at(1, 2)];
+    return {
+      batch: this.#gather(cells, batches, 0, this.shape.rows),
+      base: this.#base.take(at(0, 1)),
+      corrections: this.#corrections.map((table) => [table.take(first), table.take(second)] as const),
+    };
   }
 
   dispose(): void {
@@ -109,45 +113,61 @@ export class BatchPool {
     return this.#data.gather("train", cells.map((cell) => this.#cells[cell]!.dataset), rows); // prettier-ignore
   }
 
-  #wholeSet(anchors: readonly Tensor[]): { readonly base: Tensor; readonly corrections: readonly Tensor[] } {
+  #wholeSet(anchors: readonly Tensor[]): Tables {
     const { tf } = this.#program.engine;
     const every = this.#cells.map((_, cell) => cell);
-    const base = tf.tidy(() => {
-      const batch = this.#gather(every, every.map(() => 0), 0, this.shape.rows); // prettier-ignore
-      return rowGradients(this.#program, anchors, batch).rows;
-    });
-    return { base, corrections: [] };
+    const whole = every.map(() => 0);
+    const base = tf.tidy(() =>
+      rowGradients(this.#program, anchors, this.#gather(every, whole, 0, this.shape.rows)).rows.dataSync<"float32">(),
+    );
+    return { base: this.#baseTable(base), corrections: [] };
   }
 
-  #tables(anchors: readonly Tensor[]): { readonly base: Tensor; readonly corrections: readonly Tensor[] } {
+  #tables(anchors: readonly Tensor[]): Tables {
     const { tf } = this.#program.engine;
     const every = this.#cells.map((_, cell) => cell);
-    const half = this.shape.rows / 2;
-    const [base, ...corrections] = tf.tidy(() => {
-      const bases: Tensor[] = [];
-      const gradients: Tensor[][] = anchors.map(() => []);
-      for (let b = 0; b < this.shape.batches; b += 1) {
-        const halves = [0, half].map((from) => {
-          const which = every.map(() => b);
-          return tf.tidy(() => {
-            const { rows, gradients } = rowGradients(this.#program, anchors, this.#gather(every, which, from, half));
-            return [rows, ...gradients];
-          });
+    const { batches, rows } = this.shape;
+    const half = rows / 2;
+    const numbers = half * this.#program.positions;
+    const base = new Float32Array(batches * every.length * 2 * numbers);
+    const gradients = anchors.map(({ size }) => new Float32Array(2 * batches * size));
+    for (let b = 0; b < 2 * batches; b += 1) {
+      const [batch, from] = [Math.floor(b / 2), (b % 2) * half];
+      tf.tidy(() => {
+        const given = this.#gather(every, every.map(() => batch), from, half); // prettier-ignore
+        const taken = rowGradients(this.#program, anchors, given);
+        const losses = taken.rows.dataSync<"float32">();
+        every.forEach((cell) => {
+          const row = (batch * every.length + cell) * 2 * numbers + (b % 2) * numbers;
+          base.set(losses.subarray(cell * numbers, (cell + 1) * numbers), row);
         });
-        bases.push(tf.concat(halves.map((tensors) => tensors[0]!), 1)); // prettier-ignore
-        for (const tensors of halves) tensors.slice(1).forEach((gradient, p) => gradients[p]!.push(gradient));
-      }
-      return [tf.concat(bases, 0), ...gradients.map((ofParameter) => this.#centred(ofParameter))];
+        taken.gradients.forEach((gradient, p) => gradients[p]!.set(gradient.dataSync<"float32">(), b * gradient.size));
+      });
+    }
+    const corrections = gradients.map((values, p) => {
+      centre(values, 2 * batches);
+      return rowTable(this.#program.engine, values, anchors[p]!.shape.slice(1));
     });
-    return { base: base!, corrections };
+    return { base: this.#baseTable(base), corrections };
   }
 
-  /** Gradients [cells, ...shape] of all halves, as one table less their mean. */
-  #centred(gradients: readonly Tensor[]): Tensor {
-    const { tf } = this.#program.engine;
-    return tf.tidy(() => {
-      const mean = tf.div(tf.addN([...gradients]), gradients.length);
-      return tf.concat(gradients.map((gradient) => tf.sub(gradient, mean)), 0); // prettier-ignore
-    });
+  #baseTable(losses: Float32Array): RowTable {
+    return rowTable(this.#program.engine, losses, [this.shape.rows * this.#program.positions]);
+  }
+}
+
+interface Tables {
+  readonly base: RowTable;
+  readonly corrections: readonly RowTable[];
+}
+
+/** Takes the mean of `count` equal parts off each of them, in double precision. */
+function centre(values: Float32Array, count: number): void {
+  const size = values.length / count;
+  for (let i = 0; i < size; i += 1) {
+    let sum = 0;
+    for (let part = 0; part < count; part += 1) sum += values[part * size + i]!;
+    const mean = sum / count;
+    for (let part = 0; part < count; part += 1) values[part * size + i]! -= mean;
   }
 }

@@ -20,6 +20,8 @@ export interface SessionTimings {
   readonly abortGraceMs: number;
   /** A trainer that says nothing within this time of its start has hung. Native libraries load for many seconds. */
   readonly openTimeoutMs: number;
+  /** First wait before a dead trainer is started again; it doubles with every death in a row. */
+  readonly trainerRestartMs: number;
   /** A batch waits for more records at most this long. */
   readonly batchDelayMs: number;
 }
@@ -33,6 +35,7 @@ export const DEFAULT_TIMINGS: SessionTimings = {
   drainBudgetMs: 25_000,
   abortGraceMs: 10_000,
   openTimeoutMs: 180_000,
+  trainerRestartMs: 500,
   batchDelayMs: 250,
 };
 

@@ -8,7 +8,7 @@
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { backoffMs, type BackoffLimits } from "../../src/core/backoff.ts";
+import { backoffMs } from "../../src/core/backoff.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { invariant, OccamError } from "../../src/core/errors.ts";
 import type { LogLevel } from "../../src/core/log.ts";
@@ -16,8 +16,9 @@ import type { RandomKey } from "../../src/core/random.ts";
 import type { Cell } from "../../src/spec/cell.ts";
 import type { BackendChoice, FromTrainer, ToTrainer, TrainerEvent, TrainerReady } from "../trainer/protocol.ts";
 import { LineSplitter } from "./line-splitter.ts";
-import { TRAINER_DEATHS } from "./timings.ts";
+import { TRAINER_DEATHS, type SessionTimings } from "./timings.ts";
 import { failureOf, type DeathFailure } from "./trainer-death.ts";
+import { parsePino } from "./worker-log.ts";
 
 export type ShardEnd =
   | { readonly kind: "done" }
@@ -45,11 +46,10 @@ export interface TrainerHostOptions {
   readonly logLevel: LogLevel;
   readonly clock: Clock;
   readonly key: RandomKey;
-  readonly abortGraceMs: number;
-  readonly openTimeoutMs: number;
+  readonly timings: Pick<SessionTimings, "abortGraceMs" | "openTimeoutMs" | "trainerRestartMs">;
 }
 
-const RESTART: BackoffLimits = { baseMs: 500, capMs: 15_000 };
+const RESTART_CAP_MS = 15_000;
 const TAIL_CHARS = 8_192;
 
 type State =
@@ -101,7 +101,7 @@ export class TrainerHost {
       });
     });
     this.#say({ type: "open", backend: this.#options.backend, logLevel: this.#options.logLevel });
-    this.#killAfter(this.#options.openTimeoutMs, "it did not open its engine in time");
+    this.#killAfter(this.#options.timings.openTimeoutMs, "it did not open its engine in time");
   }
 
   run(shardId: string, cells: readonly Cell[]): void {
@@ -116,7 +116,7 @@ export class TrainerHost {
     this.#state = { ...this.#state, aborted: true };
     this.pause(false);
     this.#say({ type: "abort", shardId });
-    this.#killAfter(this.#options.abortGraceMs, "it did not stop a shard in time");
+    this.#killAfter(this.#options.timings.abortGraceMs, "it did not stop a shard in time");
   }
 
   /**
@@ -184,8 +184,9 @@ export class TrainerHost {
   }
 
   #restart(reason: string): void {
-    const { clock, key } = this.#options;
-    const delayMs = backoffMs(key, this.#deaths, RESTART);
+    const { clock, key, timings } = this.#options;
+    const limits = { baseMs: timings.trainerRestartMs, capMs: RESTART_CAP_MS };
+    const delayMs = backoffMs(key, this.#deaths, limits);
     this.#cancelTimer = clock.after(delayMs, () => this.start());
     this.#listener.died(reason, delayMs);
   }
@@ -213,13 +214,12 @@ export class TrainerHost {
   #readOutput(child: ChildProcess): void {
     for (const stream of [child.stdout, child.stderr]) {
       const lines = new LineSplitter((line) => {
+        // Its own log is told as such; what is left is what it died of.
+        if (parsePino(line) === undefined) this.#tail = `${this.#tail}${line}\n`.slice(-TAIL_CHARS);
         if (this.#state.phase !== "stopped") this.#listener.line(line);
       });
       stream?.setEncoding("utf8");
-      stream?.on("data", (text: string) => {
-        this.#tail = (this.#tail + text).slice(-TAIL_CHARS);
-        lines.push(text);
-      });
+      stream?.on("data", (text: string) => lines.push(text));
       stream?.once("end", () => lines.end());
     }
   }

@@ -40,7 +40,8 @@ interface PinoLine {
   readonly fields: LogFields;
 }
 
-function parsePino(line: string): PinoLine | undefined {
+/** A line of pino's; undefined for any other text. */
+export function parsePino(line: string): PinoLine | undefined {
   if (!line.startsWith("{")) return undefined;
   try {
     const { level, msg, time: _time, component: _component, ...fields } = JSON.parse(line) as Record<string, unknown>;

@@ -1,58 +1,50 @@
 /**
- * The rows of all datasets of a fused program, on the device: loaded once, prepared once, stacked where members read
- * different ones. A batch is a gather of rows, each member's with its dataset's offset.
+ * The rows of all datasets of a fused program: loaded once, prepared once, one table after the other where members read
+ * different ones. A batch takes rows of it, each member's with its dataset's offset.
  */
-import type { Rows, Tensor, Tensor3D, Tf } from "../../src/catalogue/entry.ts";
-import type { LoadedData } from "../../src/catalogue/entry.ts";
+import { inputSize, targetSize, type LoadedData, type Rows } from "../../src/catalogue/entry.ts";
+import type { Tensor, Tensor3D } from "../../src/catalogue/entry.ts";
 import { targetsOf, type Batch, type Program } from "../engine/program.ts";
+import { rowTable, type RowTable } from "../engine/row-table.ts";
 
 export type Split = "train" | "test";
 
 interface SplitTable {
   /** Rows of one dataset. */
   readonly rows: number;
-  /** [datasets x rows, preparedSize] */
-  readonly x: Tensor;
-  /** [datasets x rows, targetSize] */
-  readonly y: Tensor;
+  readonly x: RowTable;
+  readonly y: RowTable;
 }
 
-/** Owns its tensors; dispose it. */
+/** Owns its tables; dispose it. */
 export class FusedData {
   readonly #program: Program;
   readonly #tables: Readonly<Record<Split, SplitTable>>;
 
   constructor(program: Program, datasets: readonly LoadedData[]) {
     this.#program = program;
-    this.#tables = {
-      train: stack(
-        program,
-        datasets.map((data) => data.train),
-      ),
-      test: stack(
-        program,
-        datasets.map((data) => data.test),
-      ),
-    };
+    const table = (split: Split): SplitTable => splitTable(program, datasets.map((data) => data[split])); // prettier-ignore
+    this.#tables = { train: table("train"), test: table("test") };
   }
 
+  /** Rows of one dataset. */
   rows(split: Split): number {
     return this.#tables[split].rows;
   }
 
-  /**
-   * One batch: member k reads rows `rows[k B .. (k+1) B)` of dataset `datasets[k]`. The caller owns the result.
-   */
+  /** One batch: member k reads rows `rows[k B .. (k+1) B)` of dataset `datasets[k]`. The caller owns the result. */
   gather(split: Split, datasets: readonly number[], rows: Int32Array): Batch {
     const { tf } = this.#program.engine;
     const table = this.#tables[split];
     const members = datasets.length;
     const batch = rows.length / members;
-    const index = rows.map((row, i) => row + datasets[Math.floor(i / batch)]! * table.rows);
+    const indices = rows.map((row, i) => row + datasets[Math.floor(i / batch)]! * table.rows);
     return tf.tidy(() => {
-      const at = tf.tensor1d(index, "int32");
-      const take = (from: Tensor): Tensor3D => tf.reshape(tf.gather(from, at), [members, batch, from.shape[1]!]);
-      return { input: take(table.x), targets: targetsOf(this.#program, take(table.y)) };
+      const stacked = (taken: Tensor): Tensor3D => tf.reshape(taken, [members, batch, taken.shape[1]!]);
+      return {
+        input: stacked(table.x.take(indices)),
+        targets: targetsOf(this.#program, stacked(table.y.take(indices))),
+      };
     });
   }
 
@@ -64,22 +56,24 @@ export class FusedData {
   }
 }
 
-function stack(program: Program, splits: readonly Rows[]): SplitTable {
-  const { tf } = program.engine;
-  const rows = splits[0]?.rows ?? 0;
-  return { rows, x: join(tf, splits.map((split) => prepare(program, split)), rows), y: join(tf, splits.map((split) => split.y), rows) }; // prettier-ignore
+function splitTable(program: Program, splits: readonly Rows[]): SplitTable {
+  const { engine, architecture, config, task } = program;
+  const prepared = splits.map(({ x, rows }) => architecture.prepare?.(config, task, x, rows) ?? x);
+  const width = architecture.prepare === undefined ? inputSize(task.input) : architecture.preparedSize(config, task);
+  return {
+    rows: splits[0]?.rows ?? 0,
+    x: rowTable(engine, join(prepared), [width]),
+    y: rowTable(engine, join(splits.map(({ y }) => y)), [targetSize(task.output)]), // prettier-ignore
+  };
 }
 
-function prepare({ architecture, config, task }: Program, { x, rows }: Rows): Float32Array {
-  return architecture.prepare?.(config, task, x, rows) ?? x;
-}
-
-function join(tf: Tf, parts: readonly Float32Array[], rows: number): Tensor {
-  const size = parts.reduce((sum, part) => sum + part.length, 0);
-  const all = new Float32Array(size);
+/** One after the other; a single part is not copied. */
+function join(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.reduce((at, part) => {
     all.set(part, at);
     return at + part.length;
   }, 0);
-  return tf.tensor(all, [parts.length * rows, size / Math.max(1, parts.length * rows)], "float32");
+  return all;
 }

@@ -8,7 +8,7 @@
 import type { Optimizer, Tensor, Tensor3D } from "../../src/catalogue/entry.ts";
 import { optimizerOf } from "../../src/catalogue/registry.ts";
 import { MemberVector } from "../engine/member-vector.ts";
-import { rowGradients, sizeOf, type Batch, type Bend, type Program } from "../engine/program.ts";
+import { rowGradients, type Batch, type Bend, type Program } from "../engine/program.ts";
 import {
   activeRegularisers,
   optimizerSlices,
@@ -227,7 +227,7 @@ export function initialWeights(program: Program, members: readonly Member[]): re
   const { tf, noise } = program.engine;
   return program.parameters.map(({ shape, initial }, index) =>
     tf.tidy(() => {
-      if (initial.kind === "constant") return tf.fill([members.length, ...shape], initial.value);
+      if (initial.kind === "constant") return tf.mul(tf.ones([members.length, ...shape]), initial.value);
       const streams = members.map(({ keys }) => ({ key: keys.initial, a: 0, b: index }));
       return tf.mul(noise.normals(streams, shape), initial.std);
     }),
@@ -260,4 +260,3 @@ const tensorsOf = ({ weights, slots }: FusedState): Tensor[] => [...weights, ...
 function disposeState(state: FusedState): void {
   for (const tensor of tensorsOf(state)) tensor.dispose();
 }
-

@@ -24,7 +24,7 @@ const CHAIN_COPIES = 12;
 
 /** An upper estimate for sampling: the chains of one cell, and its pool's tables while they are built. */
 export function bytesPerChain(program: Program, pool: PoolShape, chains: number): number {
-  const tables = pool.batches === 1 ? 0 : 3 * 2 * pool.batches * program.parameterCount;
+  const tables = pool.batches === 1 ? 0 : 2 * 2 * pool.batches * program.parameterCount;
   const activations = ACTIVATION_COPIES * pool.rows * numbersPerRow(program);
   return BYTES_PER_NUMBER * (tables + chains * (CHAIN_COPIES * program.parameterCount + activations));
 }

@@ -8,6 +8,7 @@
  */
 import { canonicalJson } from "../../src/core/canonical-json.ts";
 import { OccamError, invariant, messageOf } from "../../src/core/errors.ts";
+import type { CellId } from "../../src/core/ids.ts";
 import { architectureOf, optimizerOf } from "../../src/catalogue/registry.ts";
 import type { LoadedData } from "../../src/catalogue/entry.ts";
 import type { CellResult, Estimate } from "../../src/result/cell-result.ts";
@@ -202,6 +203,9 @@ class Reporter {
     trainMs: number,
     estimateMs: number,
   ): void {
+    const scores = { trainLoss: train.loss, testLoss: test.loss, testAccuracy: test.accuracy };
+    this.#events.log(member.cell.id, "info", `trained: ${steps} steps, ended by ${stopped}`, scores);
+    if (estimate !== null) this.#tellEstimate(member.cell.id, estimate);
     this.#events.result(member.cell.id, {
       ...this.#common(trainMs, estimateMs),
       outcome: "ok",
@@ -214,6 +218,11 @@ class Reporter {
       testAccuracy: test.accuracy,
       estimate,
     });
+  }
+
+  #tellEstimate(id: CellId, { lambdaHat, lambdaSe, verdict, verdictReason }: Estimate): void {
+    const fields = { lambdaHat, lambdaSe, reason: verdictReason };
+    this.#events.log(id, verdict === "ok" ? "info" : "warn", `estimated: ${verdict}`, fields);
   }
 
   #common(trainMs: number, estimateMs: number): Pick<CellResult, "parameters" | "timing" | "backend" | "fuseWidth"> {

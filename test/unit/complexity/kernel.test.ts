@@ -103,7 +103,8 @@ describe("the Gauss-Newton kernel", () => {
     });
     const { values, rows, parameters } = kernelRows(source, 256);
     const gradient = gradientOf(source);
-    const at = (i: number): Float32Array => (i < rows ? values.subarray(i * parameters, (i + 1) * parameters) : gradient);
+    const at = (i: number): Float32Array =>
+      i < rows ? values.subarray(i * parameters, (i + 1) * parameters) : gradient;
     const gram = (count: number): Matrix =>
       new Matrix(Array.from({ length: count }, (_, i) => Array.from({ length: count }, (_, j) => dot(at(i), at(j)))));
     const rank = (values: readonly number[]): number => values.filter((value) => value > 1e-9 * values[0]!).length;
@@ -144,7 +145,10 @@ function gradientOf({ program, data, weights }: KernelSource): Float32Array {
   const parts: Float32Array[] = [];
   tf.tidy(() => {
     const stacked = weights.map((values, p) =>
-      tf.tile(tf.tensor(values, [1, ...program.parameters[p]!.shape]), [2, ...program.parameters[p]!.shape.map(() => 1)]),
+      tf.tile(tf.tensor(values, [1, ...program.parameters[p]!.shape]), [
+        2,
+        ...program.parameters[p]!.shape.map(() => 1),
+      ]),
     );
     const rows = Int32Array.from({ length: 2 * data.rows("train") }, (_, i) => i % data.rows("train"));
     const { gradients } = rowGradients(program, stacked, data.gather("train", [0, 0], rows));
@@ -181,10 +185,14 @@ function fisherByDifferences(source: KernelSource, classes: number): Matrix {
 function logitsAt({ program, data }: KernelSource, weights: readonly Float32Array[]): Float32Array {
   const { tf } = program.engine;
   const rows = data.rows("train");
-  const out = { z: new Float32Array(0) };
+  const out: { z: Float32Array } = { z: new Float32Array(0) };
   tf.tidy(() => {
     const stacked = weights.map((values, p) => tf.tensor(values, [1, ...program.parameters[p]!.shape]));
-    const input: Tensor3D = data.gather("train", [0], Int32Array.from({ length: rows }, (_, i) => i)).input;
+    const input: Tensor3D = data.gather(
+      "train",
+      [0],
+      Int32Array.from({ length: rows }, (_, i) => i),
+    ).input;
     out.z = outputsOf(program, stacked, input).dataSync<"float32">();
   });
   return out.z;
