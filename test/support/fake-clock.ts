@@ -27,8 +27,13 @@ export class FakeClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();
-      const cancel = this.after(ms, resolve);
-      signal?.addEventListener("abort", () => (cancel(), resolve()), { once: true });
+      const cancel = this.after(ms, done);
+      signal?.addEventListener("abort", done, { once: true });
+      function done(): void {
+        cancel();
+        signal?.removeEventListener("abort", done);
+        resolve();
+      }
     });
   }
 

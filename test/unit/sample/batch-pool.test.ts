@@ -66,7 +66,7 @@ function batchwise(): Batchwise {
     tf.tidy(() => {
       const { batch, base, corrections } = pool.take([0, 1], [b, b]);
       const { rows, gradients } = rowGradients(program, near, batch);
-      const first = (tensor: Tensor): number[] => [...tensor.dataSync<"float32">().slice(0, tensor.size / 2)];
+      const first = (tensor: Tensor): number[] => Array.from(tensor.dataSync<"float32">().subarray(0, tensor.size / 2));
       const mean = corrections.map(([one, two]) => tf.mul(0.5, tf.add(one, two)));
       const reading = tf.mean(tf.sub(rows, base), -1).dataSync()[0]!;
       const along = mean.reduce((sum, d, p) => {

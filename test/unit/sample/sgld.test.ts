@@ -94,7 +94,12 @@ describe("localised SGLD on a quadratic with noisy gradients", () => {
   test("a step disposes nothing that it was given and leaves only its new state", () => {
     const { tf } = engine;
     const before = tf.memory().numTensors;
-    const given = [1, 2, 3, 4].map((i) => tf.fill([2, 3], i));
+    const given = [1, 2, 3, 4].map((i) =>
+      tf.tensor2d([
+        [i, 0, 1],
+        [1, i, 0],
+      ]),
+    );
     const scalar = tf.scalar(0.1);
     const sampler = sgld("noise-averaged");
     const settings: SamplerSettings = { t: () => scalar, gamma: () => scalar, epsilon: () => scalar };

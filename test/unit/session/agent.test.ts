@@ -35,7 +35,7 @@ async function worker(of: ScriptedCoordinator, options: Partial<WorkerOptions> =
     logger: createLogger({ component: "worker", level: "debug", destination: silent }),
     trainerModule: new URL("scripted-trainer.mjs", import.meta.url),
     ...options,
-    timings: { batchDelayMs: 20, drainBudgetMs: 4_000, ...options.timings },
+    timings: { batchDelayMs: 20, drainBudgetMs: 4_000, trainerRestartMs: 20, ...options.timings },
   });
   cleanups.push(async () => {
     running.drain();

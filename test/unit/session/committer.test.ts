@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { CommitOutcome, type CommitRequest, type CommitResponse } from "../../../proto/gen/occam/v1/control.ts";
 import { OccamError } from "../../../src/core/errors.ts";
@@ -41,12 +42,14 @@ afterEach(() => {
 });
 
 /** A coordinator that answers commits by a script; the last reply repeats. */
-function start(replies: readonly Reply[]) {
+function start(replies: readonly Reply[], onRequest: (count: number) => unknown = () => undefined) {
   const clock = new FakeClock();
   const peer = new FakeBulkPeer();
   const requests: CommitRequest[] = [];
   const storedAtCommit: number[] = [];
   const life = new AbortController();
+  // The fake clock leaves its listeners on the signal.
+  setMaxListeners(0, life.signal);
   stops.push(() => life.abort());
   const common = {
     workerId: asWorkerId("w"),
@@ -62,6 +65,7 @@ function start(replies: readonly Reply[]) {
     uploader,
     commit: async (request): Promise<CommitResponse> => {
       requests.push(request);
+      onRequest(requests.length);
       storedAtCommit.push(peer.stored("7/a/1").length);
       const reply = replies[Math.min(requests.length, replies.length) - 1]!;
       if (reply instanceof OccamError) throw reply;
@@ -69,10 +73,10 @@ function start(replies: readonly Reply[]) {
     },
   });
   const settle = async (ending: Ending) => {
-    let settled = false;
-    const promise = committer.settle(A, TOKEN, ending, life.signal).finally(() => (settled = true));
-    for (let i = 0; i < 2_000 && !settled; i += 1) await clock.advance(50);
-    return settled ? promise : "never";
+    const over = new AbortController();
+    const promise = committer.settle(A, TOKEN, ending, life.signal).finally(() => over.abort());
+    for (let i = 0; i < 2_000 && !over.signal.aborted; i += 1) await clock.advance(50);
+    return over.signal.aborted ? promise : "never";
   };
   return { clock, peer, uploader, requests, storedAtCommit, settle, life };
 }
@@ -151,11 +155,8 @@ describe("a commit", () => {
   });
 
   it("ends without an answer when the session ends", async () => {
-    const { settle, life, requests } = start([lost]);
-    const settled = settle(ENDING);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    life.abort();
-    expect(await settled).toBeUndefined();
-    expect(requests.length).toBeGreaterThan(0);
+    const { settle, life, requests } = start([lost], (count) => count === 3 && life.abort());
+    expect(await settle(ENDING)).toBeUndefined();
+    expect(requests).toHaveLength(3);
   });
 });

@@ -33,8 +33,16 @@ export function cellWithSeed(seed: number) {
     seed: String(seed),
     train: { steps: 10, batch: 8, schedule: "constant", evalEvery: 5, stopTrainLoss: null },
     estimate: {
-      ...{ sampler: "none", chains: 0, draws: 0, burnIn: 0, thin: 0, batch: 0 },
-      ...{ nBeta: 0, gamma: 0, stepSize: 0, kernelRows: 0 },
+      sampler: "none",
+      chains: 0,
+      draws: 0,
+      burnIn: 0,
+      thin: 0,
+      batch: 0,
+      nBeta: 0,
+      gamma: 0,
+      stepSize: 0,
+      kernelRows: 0,
     },
   };
   return cellOf(config);
@@ -166,7 +174,7 @@ export class ScriptedCoordinator {
       coordinatorEpoch: this.epoch,
       grants: now() as Grant[],
       renewals: request.held.map(({ token }) => ({ token, ttlMs: 30_000 })),
-      revocations: revocations as Revocation[],
+      revocations,
       nextSyncMs: 200,
       drain: this.drain,
       fenced: this.fenced,

@@ -11,7 +11,6 @@ const SEEDS = {
   fails: "30",
   throws: "31",
   floods: "40", // many metric points before its result
-  slow: "50", // result after 300 ms
 };
 
 const metrics = (cellId, count) => ({
@@ -44,7 +43,10 @@ const result = (cell) => ({
   },
 });
 
-let aborted = false;
+/** Seeds 50 to 59: the result takes a while. */
+const isSlow = (cell) => /^5\d$/.test(cell.config.seed);
+
+let abort = new AbortController();
 const send = (message) => process.send(message);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -62,7 +64,7 @@ async function runCell(cell, say) {
       process.stderr.write("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n");
       return process.abort();
     case SEEDS.waits:
-      while (!aborted) await pause(10);
+      while (!abort.signal.aborted) await pause(10);
       return undefined;
     case SEEDS.deaf:
       for (;;) await pause(1_000);
@@ -70,20 +72,18 @@ async function runCell(cell, say) {
       return say({ type: "failed", cellId: cell.id, kind: "error", reason: "it cannot learn this" });
     case SEEDS.throws:
       throw new Error("the whole shard failed");
-    case SEEDS.slow:
-      await pause(300);
-      return say(result(cell));
     default:
+      if (isSlow(cell)) await pause(600);
       return say(result(cell));
   }
 }
 
 async function run({ shardId, cells }) {
-  aborted = false;
+  abort = new AbortController();
   const say = (...events) => send({ type: "events", shardId, events });
   try {
     say({ type: "progress", progress: { phase: "train", step: 1, steps: 10, live: cells.length } });
-    for (const cell of cells) if (!aborted) await runCell(cell, say);
+    for (const cell of cells) if (!abort.signal.aborted) await runCell(cell, say);
     send({ type: "ended", shardId });
   } catch (error) {
     send({ type: "ended", shardId, error: { kind: "error", reason: error.message } });
@@ -102,5 +102,5 @@ process.on("message", (message) => {
     } else send({ type: "ready", backend: "wasm", device: "scripted", memoryBytes: 1e9 });
   }
   if (message.type === "run") void run(message);
-  if (message.type === "abort") aborted = true;
+  if (message.type === "abort") abort.abort();
 });

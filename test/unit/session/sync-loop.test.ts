@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 import { SyncRequest, SyncResponse } from "../../../proto/gen/occam/v1/control.ts";
 import { OccamError } from "../../../src/core/errors.ts";
@@ -56,6 +57,8 @@ function start(options: { auto?: Partial<SyncResponse>; freeSlots?: number; held
     onReach: (lost) => reach.push(lost),
   });
   const life = new AbortController();
+  // The fake clock leaves its listeners on the signal.
+  setMaxListeners(0, life.signal);
   stops.push(() => life.abort());
   const running = loop.run(life.signal);
   running.catch(() => undefined);

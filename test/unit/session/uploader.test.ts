@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { asCellId, asLeaseToken, asSessionId, asWorkerId } from "../../../src/core/ids.ts";
@@ -32,14 +33,16 @@ function start(peer = new FakeBulkPeer()) {
     onTrouble: (message) => trouble.push(message),
   });
   const life = new AbortController();
+  // The fake clock leaves its listeners on the signal.
+  setMaxListeners(0, life.signal);
   stops.push(() => life.abort());
   void uploader.run(life.signal);
   /** Lets time pass until the promise settles. */
   const eventually = async <T>(promise: Promise<T>): Promise<T> => {
-    let settled = false;
-    void promise.finally(() => (settled = true)).catch(() => undefined);
-    for (let i = 0; i < 2_000 && !settled; i += 1) await clock.advance(50);
-    if (!settled) throw new Error("not settled after 100 s of the test's clock");
+    const over = new AbortController();
+    void promise.finally(() => over.abort()).catch(() => undefined);
+    for (let i = 0; i < 2_000 && !over.signal.aborted; i += 1) await clock.advance(50);
+    if (!over.signal.aborted) throw new Error("not settled after 100 s of the test's clock");
     return promise;
   };
   return { clock, uploader, peer, pressure, trouble, eventually };

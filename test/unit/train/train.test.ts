@@ -39,7 +39,10 @@ describe("a shard", () => {
   });
 
   test("stops a cell at the first evaluation whose training loss is low enough", async () => {
-    const cell = tinyCell({ optimizer: { kind: "adam", learningRate: 0.05 }, train: { steps: 500, stopTrainLoss: 0.25 } });
+    const cell = tinyCell({
+      optimizer: { kind: "adam", learningRate: 0.05 },
+      train: { steps: 500, stopTrainLoss: 0.25 },
+    });
     const { results, metrics } = await recordShard(engine, [cell]);
     const result = results.get(cell.id)!;
     expect(result).toMatchObject({ stopped: "train-loss", outcome: "ok" });
