@@ -13,15 +13,41 @@ const KEPT_TEXTS = 10_000;
 
 type Part = keyof SeedlessConfig;
 
-export class CanonicalSections {
-  readonly #texts = new Map<Part, Map<string, string>>();
+/** Texts of the sections of one point. */
+export interface SectionTexts {
+  readonly data: string;
+  readonly architecture: string;
+  readonly optimizer: string;
+  readonly regulariser: string;
+  readonly train: string;
+  readonly estimate: string;
+}
 
-  /** Of one section, for keys of caches too. */
-  textOf(part: Part, value: SeedlessConfig[Part]): string {
+export class CanonicalSections {
+  readonly #known = {
+    data: new Map<string, string>(),
+    architecture: new Map<string, string>(),
+    optimizer: new Map<string, string>(),
+    regulariser: new Map<string, string>(),
+    train: new Map<string, string>(),
+    estimate: new Map<string, string>(),
+  };
+
+  textsOf(config: SeedlessConfig): SectionTexts {
+    return {
+      data: this.#text("data", config.data),
+      architecture: this.#text("architecture", config.architecture),
+      optimizer: this.#text("optimizer", config.optimizer),
+      regulariser: this.#text("regulariser", config.regulariser),
+      train: this.#text("train", config.train),
+      estimate: this.#text("estimate", config.estimate),
+    };
+  }
+
+  #text(part: Part, value: SeedlessConfig[Part]): string {
     // Objects of one variant have their keys in one order, so this is a key; two keys of one text would do no harm.
     const key = JSON.stringify(value);
-    let texts = this.#texts.get(part);
-    if (texts === undefined) this.#texts.set(part, (texts = new Map()));
+    const texts = this.#known[part];
     const known = texts.get(key);
     if (known !== undefined) return known;
     const text = canonicalJson(value as unknown as Json);
@@ -29,22 +55,22 @@ export class CanonicalSections {
     texts.set(key, text);
     return text;
   }
+}
 
-  /** What a replicate's seed is derived from. */
-  seedless(config: SeedlessConfig): string {
-    return this.#whole(config, "");
-  }
+/** What a replicate's seed is derived from. */
+export function seedlessText(texts: SectionTexts): string {
+  return whole(texts, "");
+}
 
-  cell(config: SeedlessConfig, seed: string): Cell {
-    const text = this.#whole(config, `"seed":${JSON.stringify(seed)},`);
-    return { id: asCellId(sha256Hex(text)), config: { ...config, seed } };
-  }
+/** The same cell as `cellOf` makes. */
+export function cellOfTexts(texts: SectionTexts, config: SeedlessConfig, seed: string): Cell {
+  const text = whole(texts, `"seed":${JSON.stringify(seed)},`);
+  return { id: asCellId(sha256Hex(text)), config: { ...config, seed } };
+}
 
-  /** Keys in the order of code units, as canonical JSON has them. */
-  #whole(config: SeedlessConfig, seed: string): string {
-    const part = (name: Part): string => `"${name}":${this.textOf(name, config[name])},`;
-    const before = `${part("architecture")}${part("data")}${part("estimate")}"occam":${NUMERICS_VERSION},`;
-    const after = `${part("optimizer")}${part("regulariser")}${seed}"train":${this.textOf("train", config.train)}`;
-    return `{${before}${after}}`;
-  }
+/** Keys in the order of code units, as canonical JSON has them. */
+function whole(texts: SectionTexts, seed: string): string {
+  const { architecture, data, estimate, optimizer, regulariser, train } = texts;
+  const before = `{"architecture":${architecture},"data":${data},"estimate":${estimate},"occam":${NUMERICS_VERSION},`;
+  return `${before}"optimizer":${optimizer},"regulariser":${regulariser},${seed}"train":${train}}`;
 }

@@ -45,8 +45,8 @@ class PointChecker {
   readonly #findings: Findings;
   /** What was looked at already: the same fields give the same answer. */
   readonly #seen = new Set<string>();
-  /** One report for each pair of variants, whatever its axes say. */
-  readonly #reported = new Map<Variant, Set<Variant>>();
+  /** One report for each variant and subject, whatever the values of its axes. */
+  readonly #reported = new Map<Variant, Set<unknown>>();
   readonly #failed = new Set<Expression>();
   kept = 0;
 
@@ -125,6 +125,7 @@ class PointChecker {
     this.#seen.add(parsed.success ? key : `${key} bad`);
     for (const issue of parsed.error?.issues ?? []) {
       const field = String(issue.path[0] ?? "");
+      if (this.#wasReported(variant, field)) continue;
       const offset = fieldOffset(draft, section, field);
       const path = field === "" ? section : `${section}.${field}`;
       const accepted = variant.kind.fields.get(field)?.accepted;
@@ -160,6 +161,7 @@ class PointChecker {
       return datasetOf(config).task(config);
     } catch (error) {
       const field = error instanceof OccamError ? (error.where?.split(".")[1] ?? "") : "";
+      if (this.#wasReported(draft.place.variants.data, field)) return undefined;
       this.#findings.add(fieldOffset(draft, "data", field), messageOf(error));
       return undefined;
     }
@@ -168,6 +170,7 @@ class PointChecker {
   #checkBatch(draft: Draft, section: "train" | "estimate", task: Task): void {
     const batch = draft.values[section]["batch"];
     if (typeof batch !== "number" || batch <= task.trainRows) return;
+    if (this.#wasReported(draft.place.variants[section], draft.place.variants.data)) return;
     const kind = draft.place.variants.data.kind.kind;
     this.#findings.add(
       fieldOffset(draft, section, "batch"),
@@ -176,11 +179,11 @@ class PointChecker {
     );
   }
 
-  #wasReported(architecture: Variant, data: Variant): boolean {
-    const known = this.#reported.get(architecture) ?? new Set<Variant>();
-    this.#reported.set(architecture, known);
-    if (known.has(data)) return true;
-    known.add(data);
+  #wasReported(variant: Variant, subject: unknown): boolean {
+    const known = this.#reported.get(variant) ?? new Set<unknown>();
+    this.#reported.set(variant, known);
+    if (known.has(subject)) return true;
+    known.add(subject);
     return false;
   }
 }

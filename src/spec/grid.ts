@@ -12,7 +12,7 @@ import type { Seeds } from "./read-seeds.ts";
 import { SECTION_NAMES, type SectionName } from "./sections.ts";
 import type { FieldAxis, Variant } from "./variant.ts";
 
-export type Member = SectionName | "seed";
+type Member = SectionName | "seed";
 const MEMBERS: readonly Member[] = [...SECTION_NAMES, "seed"];
 
 export interface Zip {
@@ -58,7 +58,7 @@ export interface IndexedSubGrid {
 /** Variant choices of sections that a zip ties together; more is no sweep that a person wrote. */
 const BLOCK_LIMIT = 100_000;
 /** Points are numbered by doubles. */
-export const GRID_LIMIT = Number.MAX_SAFE_INTEGER;
+const GRID_LIMIT = Number.MAX_SAFE_INTEGER;
 
 export function indexSubGrid(subGrid: SubGrid, before: number, findings: Findings): IndexedSubGrid {
   const factors = groupsOf(subGrid, findings).map((members) => factorOf(members, subGrid, findings));
@@ -88,7 +88,7 @@ function memberOf(path: string): Member | undefined {
 }
 
 /** Paths that can be zipped: every axis, every section with several variants, and listed seeds. */
-export function zippablePaths(subGrid: SubGrid): string[] {
+function zippablePaths(subGrid: SubGrid): string[] {
   const paths: string[] = [];
   for (const section of SECTION_NAMES) {
     const variants = subGrid.sections[section];

@@ -9,7 +9,7 @@
 import { canonicalJson } from "../core/canonical-json.ts";
 import { messageOf, OccamError } from "../core/errors.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
-import { CanonicalSections } from "./canonical-sections.ts";
+import { CanonicalSections, cellOfTexts, seedlessText } from "./canonical-sections.ts";
 import type { Cell } from "./cell.ts";
 import { architectureOf, datasetOf } from "../catalogue/registry.ts";
 import { Columns, type AxisInfo, type Point } from "./columns.ts";
@@ -43,10 +43,10 @@ export interface SweepSpec {
 }
 
 /**
- * Cells that `points()` remembers to give each once: 2 million take about 200 MB. Behind it repetitions are given again,
+ * Cells that `points()` remembers to give each once: 2 million take about 150 MB. Behind it repetitions are given again,
  * with the same id.
  */
-export const DISTINCT_LIMIT = 2_000_000;
+const DISTINCT_LIMIT = 2_000_000;
 
 /** Pairs of architecture and data that are remembered as checked; behind it they are checked again. */
 const LEARNABLE_LIMIT = 100_000;
@@ -100,14 +100,14 @@ export class LazySweep implements SweepSpec {
 
   #pointOf(index: number, draft: Draft): GridPoint {
     const seedless = seedlessConfigOf(draft);
-    if (this.#wasSampled) this.#checkLearnable(draft, seedless);
-    const seed = seedOf(draft.place, () => this.#canonical.seedless(seedless));
-    return { index, cell: this.#canonical.cell(seedless, seed), point: this.#columns.pointOf(draft, seed, this.#rules) };
+    const texts = this.#canonical.textsOf(seedless);
+    if (this.#wasSampled) this.#checkLearnable(draft, seedless, texts.architecture + texts.data);
+    const seed = seedOf(draft.place, () => seedlessText(texts));
+    return { index, cell: cellOfTexts(texts, seedless, seed), point: this.#columns.pointOf(draft, seed, this.#rules) };
   }
 
   /** What `checkPoints` does for every point of a small grid, for those of a large one as they are reached. */
-  #checkLearnable(draft: Draft, { architecture, data }: SeedlessConfig): void {
-    const key = this.#canonical.textOf("architecture", architecture) + this.#canonical.textOf("data", data);
+  #checkLearnable(draft: Draft, { architecture, data }: SeedlessConfig, key: string): void {
     if (this.#learnable.has(key)) return;
     for (const section of ["architecture", "data"] as const) {
       draft.place.variants[section].kind.schema?.parse(draft.values[section]);
@@ -123,8 +123,8 @@ export class LazySweep implements SweepSpec {
       const point = this.at(index);
       if (point === undefined) continue;
       if (this.mayRepeat) {
-        // 128 bits of the id: two different cells of one grid never share them.
-        const id = point.cell.id.slice(0, 32);
+        // 128 bits of the id, as 16 characters of one byte: two different cells of one grid never share them.
+        const id = Buffer.from(point.cell.id.slice(0, 32), "hex").toString("latin1");
         if (given.has(id)) continue;
         if (given.size < DISTINCT_LIMIT) given.add(id);
       }

@@ -23,17 +23,17 @@ export interface PlanOptions {
 /** 200,000 points take some seconds. */
 export const EXACT_POINTS = 200_000;
 /** A kept fraction p is then known to sqrt(p (1 - p) / 10,000), below 0.5 percentage points. */
-export const SAMPLE_POINTS = 10_000;
+const SAMPLE_POINTS = 10_000;
 /** What the plan assumes a worker fuses at the most. */
-export const PLANNED_FUSE_WIDTH = 32;
+const PLANNED_FUSE_WIDTH = 32;
 
 /** How many shards have how many cells. */
-export interface Width {
+interface Width {
   readonly width: number;
   readonly shards: number;
 }
 
-export interface FuseGroup {
+interface FuseGroup {
   readonly fuseKey: FuseKey;
   /** What its cells share, for people. */
   readonly label: string;
@@ -47,7 +47,7 @@ export interface FuseGroup {
   readonly bytes: number;
 }
 
-export interface BackendTime extends BackendSpeed {
+interface BackendTime extends BackendSpeed {
   /** With one worker. */
   readonly seconds: number;
 }

@@ -26,7 +26,7 @@ export class SpecError extends OccamError {
 }
 
 /** `file:line:column: what is wrong`, then what is accepted and what was probably meant, each on a line of its own. */
-export function problemText(fileName: string, problem: SpecProblem): string {
+function problemText(fileName: string, problem: SpecProblem): string {
   const lines = [`${fileName}:${problem.line}:${problem.column}: ${problem.message}`];
   if (problem.accepted !== undefined) lines.push(`    accepted: ${problem.accepted}`);
   if (problem.nearest !== undefined) lines.push(`    did you mean "${problem.nearest}"?`);
@@ -44,6 +44,7 @@ export interface Finding {
 /** Collects mistakes, so that one run reports all of them. */
 export class Findings {
   readonly #found: Finding[] = [];
+  readonly #known = new Set<string>();
 
   get count(): number {
     return this.#found.length;
@@ -67,7 +68,9 @@ export class Findings {
 
   /** One text may be read for several variants; its mistake is one. */
   #push(finding: Finding): void {
-    if (this.#found.some((other) => other.offset === finding.offset && other.message === finding.message)) return;
+    const key = `${finding.offset} ${finding.message}`;
+    if (this.#known.has(key)) return;
+    this.#known.add(key);
     this.#found.push(finding);
   }
 }

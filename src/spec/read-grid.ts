@@ -16,7 +16,7 @@ export interface WrittenGrid {
   readonly zips: readonly Zip[];
 }
 
-export const GRID_KEYS: readonly string[] = [...SECTION_NAMES, "seed", "zip"];
+const GRID_KEYS: readonly string[] = [...SECTION_NAMES, "seed", "zip"];
 /** What a sweep cannot be without; the others have a preset. */
 const REQUIRED: readonly SectionName[] = ["data", "architecture", "optimizer"];
 /** What a section is when the file has none. */

@@ -19,7 +19,7 @@ const SEED_KEYS: readonly string[] = ["replicates", ...RANGE_KEYS];
 const MOST_REPLICATES = 1_000_000_000;
 const LARGEST_SEED = 2n ** 64n - 1n;
 
-export const SEED_ACCEPTED = "an integer from 0 to 2^64 - 1";
+const SEED_ACCEPTED = "an integer from 0 to 2^64 - 1";
 const FORMS = `${SEED_ACCEPTED}; a list or a range of such; or {replicates: n}`;
 
 const seedField: Field = {

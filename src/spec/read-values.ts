@@ -22,7 +22,7 @@ export interface Written {
 }
 
 export const RANGE_KEYS = ["log", "linear", "values"] as const;
-export const RANGE_FORMS = "{log: [first, last, count]}, {linear: [first, last, count]} or {values: [...]}";
+const RANGE_FORMS = "{log: [first, last, count]}, {linear: [first, last, count]} or {values: [...]}";
 
 /** @returns undefined when nothing usable stands there (it is reported) */
 export function readValues(node: SourceNode, field: Field, path: string, findings: Findings): Written | undefined {

@@ -100,7 +100,7 @@ function scaled(value: number, units: readonly string[], step: number): string {
 export const flopText = (flops: number): string =>
   scaled(flops, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"], 1000);
 
-export const byteText = (bytes: number): string => scaled(bytes, ["B", "KiB", "MiB", "GiB", "TiB"], 1024);
+const byteText = (bytes: number): string => scaled(bytes, ["B", "KiB", "MiB", "GiB", "TiB"], 1024);
 
 /** "12 s", "3 min", "5.2 h", "40 days", "3 years". */
 export function durationText(seconds: number): string {

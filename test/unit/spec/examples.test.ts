@@ -34,7 +34,7 @@ describe("the tour of the grid", () => {
     const points = pointsOf(spec);
     expect(new Set(points.map(({ cell }) => cell.id)).size).toBe(points.length);
     const rates = points
-      .filter(({ point }) => point["architecture.degree"] === 6)
+      .filter(({ point }) => point["architecture.degree"] === 3)
       .map(({ point }) => point["optimizer.learningRate"]);
     expect(new Set(rates)).toEqual(new Set([0.1]));
   });

@@ -298,4 +298,24 @@ describe("a grid of 10^10 points", () => {
     for (let i = 0; i < 1000; i += 1) spec.at(Math.floor((i / 1000) * spec.gridSize));
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(150e6);
   });
+
+  test("refuses a variant that cannot learn the data, though it is one point of millions", () => {
+    const architecture = [...text.architecture.slice(0, 1), "transformer"];
+    expect(() => withGrid({ ...text, architecture })).toThrow(/transformer cannot learn boolean/u);
+  });
+
+  test("refuses a point that the sample missed when it is reached", () => {
+    // A modulus of 257 has a table of 66,049 rows, so the last of these sizes is too large: one point of 65,051.
+    const spec = withGrid(
+      {
+        architecture: MLP,
+        optimizer: { kind: "sgd", learningRate: { log: [0.01, 1, 1000] } },
+        scale: { width: 4, train: { linear: [1000, 66_050, 65_051] } },
+        train: { steps: 5, batch: 8 },
+      },
+      { data: { kind: "modular-addition", modulus: 257 } },
+    );
+    expect(spec.at(0)!.cell.config.data["train"]).toBe(1000);
+    expect(() => spec.at(spec.gridSize - 1)).toThrow(OccamError);
+  });
 });

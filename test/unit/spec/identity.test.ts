@@ -2,7 +2,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { stringify } from "yaml";
-import { cellOf } from "../../../src/spec/cell.ts";
+import { sha256Hex } from "../../../src/core/canonical-json.ts";
+import { canonicalCell, cellOf } from "../../../src/spec/cell.ts";
 import { parseSweep, resolvedSpec, sweepIdOf } from "../../../src/spec/sweep.ts";
 import { idsOf, pointsOf, SMALL, sweepOf, withGrid, type SweepFile } from "./sweep-file.ts";
 
@@ -113,7 +114,10 @@ describe("the cells of a sweep, and the sweep's id,", () => {
   test("are what the cell's whole configuration hashes to", () => {
     fc.assert(
       fc.property(sweep, (file) => {
-        for (const { cell } of pointsOf(sweepOf(file))) expect(cell).toEqual(cellOf(cell.config));
+        for (const { cell } of pointsOf(sweepOf(file))) {
+          expect(cell).toEqual(cellOf(cell.config));
+          expect(cell.id).toBe(sha256Hex(canonicalCell(cell.config)));
+        }
       }),
       RUNS,
     );

@@ -86,6 +86,12 @@ const CASES: readonly Case[] = [
     accepted: /from 1/u,
   },
   {
+    name: "a number that is not finite",
+    text: HEAD + GRID.replace("sgd", "{ kind: sgd, learningRate: .inf }"),
+    at: "6:41",
+    says: /cannot be \.inf/u,
+  },
+  {
     name: "a fraction for an integer",
     text: HEAD + GRID.replace("width: 4", "width: 4.5"),
     at: "5:47",
@@ -358,6 +364,12 @@ describe("one run reports every mistake", () => {
     expect(problems).toHaveLength(1);
   });
 
+  test("once, though every value of an axis makes it", () => {
+    const data = "data: { kind: boolean, inputs: [4, 5, 6], k: [8, 9] }";
+    expect(problemsOf(`version: 1\nname: test\n${data}\n${GRID}`)).toHaveLength(1);
+    expect(problemsOf(`${HEAD + GRID}train: { batch: [17, 18, 19] }\n`)).toHaveLength(1);
+  });
+
   test("and what a filter leaves out is no mistake", () => {
     const text = `${HEAD + GRID.replace("sgd", "[sgd]").replace("architecture:", "architecture: [transformer,").replace("width: 4 }", "width: 4 }]")}where: architecture.kind != 'transformer'\n`;
     expect(parseSweep(text, "x").gridSize).toBe(2);
@@ -375,6 +387,11 @@ describe("a file stays within limits:", () => {
       lines.push(`a${i}: &a${i} [${Array.from({ length: 10 }, () => `*a${i - 1}`).join(", ")}]`);
     const messages = problemsOf(lines.join("\n")).map((problem) => problem.message);
     expect(messages.some((message) => message.includes("aliases"))).toBe(true);
+  });
+
+  test("deep nesting is a mistake, not a crash", () => {
+    expect(problemsOf("[".repeat(100_000)).length).toBeGreaterThan(0);
+    expect(problemsOf("{a: ".repeat(20_000)).length).toBeGreaterThan(0);
   });
 
   test("an alias inside its own anchor is a mistake", () => {
