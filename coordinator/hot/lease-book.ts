@@ -75,9 +75,13 @@ export interface NewLease {
   readonly flopsPerCell: number;
 }
 
+/** Leases that are remembered after their end, to tell a worker why: a heartbeat's worth of a large cluster. */
+const WHYS_MAX = 10_000;
+
 export class LeaseBook {
   readonly #leases = new Map<LeaseToken, Entry>();
   readonly #timings: Timings;
+  readonly #whyEnded = new Map<LeaseToken, string>();
   #nextToken: number;
   #leasedFlops = 0;
 
@@ -157,6 +161,14 @@ export class LeaseBook {
   drop(lease: HotLease): void {
     invariant(lease.state.kind === "ended", `lease ${lease.token} has ended`);
     this.#leases.delete(lease.token);
+    this.#whyEnded.set(lease.token, whyEnded(lease));
+    if (this.#whyEnded.size > WHYS_MAX) this.#whyEnded.delete(this.#whyEnded.keys().next().value!);
+  }
+
+  /** For a worker that holds a lease which is no more. */
+  whyEnded(token: LeaseToken): string {
+    const lease = this.#leases.get(token);
+    return (lease === undefined ? this.#whyEnded.get(token) : whyEnded(lease)) ?? "the lease has ended";
   }
 
   #weigh(entry: Entry): void {
@@ -164,4 +176,9 @@ export class LeaseBook {
     this.#leasedFlops = Math.max(0, this.#leasedFlops + remaining - entry.remainingFlops);
     entry.remainingFlops = remaining;
   }
+}
+
+function whyEnded({ state, members }: HotLease): string {
+  for (const { revoked } of members.values()) if (revoked !== "") return revoked;
+  return state.kind === "ended" ? `the lease has ended: ${state.end}` : "";
 }

@@ -1,5 +1,6 @@
 /** A log line within the named limits; what is cut is marked, never hidden. */
 import { LIMITS } from "../limits.ts";
+import { cleanText } from "./clean-text.ts";
 
 export interface SentLine {
   readonly timeMs: number;
@@ -12,11 +13,8 @@ export interface SentLine {
 export function boundLine(line: SentLine): SentLine {
   const { message, fieldsJson } = line;
   const cut = message.length - LIMITS.logMessageChars;
+  const kept = cut <= 0 ? message : `${message.slice(0, LIMITS.logMessageChars)} … (${cut} more characters)`;
   const tooMany = fieldsJson.length > LIMITS.logFieldsChars;
-  if (cut <= 0 && !tooMany) return line;
-  return {
-    ...line,
-    message: cut <= 0 ? message : `${message.slice(0, LIMITS.logMessageChars)} … (${cut} more characters)`,
-    fieldsJson: tooMany ? JSON.stringify({ droppedFieldsChars: fieldsJson.length }) : fieldsJson,
-  };
+  const fields = tooMany ? JSON.stringify({ droppedFieldsChars: fieldsJson.length }) : fieldsJson;
+  return { ...line, message: cleanText(kept), fieldsJson: cleanText(fields) };
 }

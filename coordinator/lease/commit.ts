@@ -11,6 +11,7 @@ import type { CellId, LeaseToken, SessionId, WorkerId } from "../../src/core/ids
 import type { CellResult } from "../../src/result/cell-result.ts";
 import type { HotCell } from "../hot/cell-book.ts";
 import type { Hot } from "../hot/hot.ts";
+import { cleanText } from "../ingest/clean-text.ts";
 import { missingRecords, type SentCounts } from "../ingest/missing-records.ts";
 import { LIMITS } from "../limits.ts";
 import { endAttempt } from "./attempts.ts";
@@ -111,7 +112,7 @@ function decideFault(
   const { token, cellId } = command;
   const cell = hot.cells.get(attempt.scope, cellId);
   if (cell !== undefined && isUnder(cell.life.state, token)) {
-    applyFault(hot, cell, token, kind, reason.slice(0, LIMITS.reasonChars));
+    applyFault(hot, cell, token, kind, cleanText(reason.slice(0, LIMITS.reasonChars)));
     return { outcome: "noted", detail: "" };
   }
   const ended = hot.leases.get(token)?.members.get(cellId)?.ended ?? attempt.ended;

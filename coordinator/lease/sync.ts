@@ -5,6 +5,7 @@
  * Steps: 1. who is it (a newer session fences the older and frees its leases); 2. what it holds is renewed, or adopted after a
  * restart; 3. free slots are filled; 4. with nothing to say, wait for news; 5. the answer, once all it rests on is durable.
  */
+import { invariant } from "../../src/core/errors.ts";
 import type { LeaseToken } from "../../src/core/ids.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { HotLease } from "../hot/lease-book.ts";
@@ -103,9 +104,15 @@ async function reply(hot: Hot, session: WorkerSession, held: readonly Held[]): P
     token: lease.token,
     ttlMs: hot.timings.leaseTtlMs,
     fuseKey: lease.fuseKey,
-    cells: cellsOf[index]!.map(({ id, attempt }) => ({ cellId: id, configJson: configs.get(id) ?? "", attempt })),
+    cells: cellsOf[index]!.map(({ id, attempt }) => ({ cellId: id, configJson: configOf(configs, id), attempt })),
   }));
   return { fenced: false, grants, renewals, revocations };
+}
+
+function configOf(configs: ReadonlyMap<string, string>, cellId: string): string {
+  const json = configs.get(cellId);
+  invariant(json !== undefined, `the configuration of cell ${cellId} is stored with it`);
+  return json;
 }
 
 function openCells(lease: HotLease) {
@@ -125,12 +132,11 @@ function revocationOf(
   token: LeaseToken,
 ): SyncReply["revocations"][number] | undefined {
   const lease = hot.leases.get(token);
-  if (lease === undefined) return { token, cellIds: [], reason: "the lease has ended" };
+  if (lease === undefined || lease.state.kind === "ended") {
+    return { token, cellIds: [], reason: hot.leases.whyEnded(token) };
+  }
   if (!isOf(lease, session)) return { token, cellIds: [], reason: "the lease is another session's" };
   const revoked = [...lease.members.values()].filter((member) => member.revoked !== "");
-  if (lease.state.kind === "ended") {
-    return { token, cellIds: [], reason: revoked[0]?.revoked ?? `the lease has ended: ${lease.state.end}` };
-  }
   if (revoked.length === 0) return undefined;
   return { token, cellIds: revoked.map((member) => member.cell.id), reason: revoked[0]!.revoked };
 }

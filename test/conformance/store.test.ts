@@ -60,7 +60,11 @@ describe.each(IMPLEMENTATIONS)("a store: $name", ({ open, durable }) => {
     it("all or none: a failing change takes the ones before it with it", async () => {
       await apply(sweepWith([1]));
       await expect(
-        apply(granted(7, [1]), { kind: "sweep-added", sweep: sweepRecord(2) }, { kind: "sweep-added", sweep: sweepRecord(2) }),
+        apply(
+          granted(7, [1]),
+          { kind: "sweep-added", sweep: sweepRecord(2) },
+          { kind: "sweep-added", sweep: sweepRecord(2) },
+        ),
       ).rejects.toThrow();
       expect(await store.loadOpenLeases()).toEqual([]);
       expect(await store.loadSweeps()).toHaveLength(1);
@@ -221,7 +225,12 @@ describe.each(IMPLEMENTATIONS)("a store: $name", ({ open, durable }) => {
 
   describe("finds", () => {
     it("cells by content id within a scope, with state and digest", async () => {
-      await apply(sweepWith([1, 2]), sweepWith([3], 2, "sweep-2"), granted(1, [1]), committed(1, 1, { diverged: true }));
+      await apply(
+        sweepWith([1, 2]),
+        sweepWith([3], 2, "sweep-2"),
+        granted(1, [1]),
+        committed(1, 1, { diverged: true }),
+      );
       const found = await store.findCells("", [idOf(1), idOf(2), idOf(3), idOf(4)]);
       expect(found.map(({ key, state, digest, diverged }) => ({ key, state, digest, diverged }))).toEqual(
         expect.arrayContaining([
@@ -235,7 +244,11 @@ describe.each(IMPLEMENTATIONS)("a store: $name", ({ open, durable }) => {
 
     it("an attempt with its worker, its end and its cell; nothing for a cell that the token was not granted", async () => {
       await apply(sweepWith([1, 2]), granted(1, [1]));
-      expect(await store.findAttempt(token(1), idOf(1))).toMatchObject({ workerId: "w1", ended: null, cell: { key: 1 } });
+      expect(await store.findAttempt(token(1), idOf(1))).toMatchObject({
+        workerId: "w1",
+        ended: null,
+        cell: { key: 1 },
+      });
       await apply({ kind: "attempt-ended", token: token(1), cellKey: 1, ended: "lost" });
       expect((await store.findAttempt(token(1), idOf(1)))?.ended).toBe("lost");
       expect(await store.findAttempt(token(1), idOf(2))).toBeUndefined();
@@ -357,7 +370,9 @@ describe.each(IMPLEMENTATIONS)("a store: $name", ({ open, durable }) => {
         notedMs: 1,
       };
       await apply(finding, finding);
-      expect(await store.listFindings()).toEqual([{ cellId: idOf(1), token: token(1), workerId: "w1", digest: "other" }]);
+      expect(await store.listFindings()).toEqual([
+        { cellId: idOf(1), token: token(1), workerId: "w1", digest: "other" },
+      ]);
     });
   });
 
@@ -365,12 +380,12 @@ describe.each(IMPLEMENTATIONS)("a store: $name", ({ open, durable }) => {
     const big = 2 ** 53 - 1;
     await apply(sweepWith([1]), granted(big, [1]));
     await apply({ kind: "metrics-appended", ...bytesAppend(big) });
-    await apply(logs(2, 0, [logLine(1, { message: "λ̂ 学習 \u0000 end", timeMs: big })]));
+    await apply(logs(2, 0, [logLine(1, { message: "λ̂ 学習 \u2400 end", timeMs: big })]));
     await apply({ kind: "result-committed", result: resultRecord(1, big, { lambdaHat: 1e-320 }) });
     const [chunk] = await store.listChunks(1, "", { gridIndex: -1, firstOffset: -1 }, 1);
     expect([...chunk!.data]).toEqual([...Array(256).keys()]);
     const [line] = await store.listLogs(ALL_LOGS, 0, 1);
-    expect(line).toMatchObject({ message: "λ̂ 学習 \u0000 end", timeMs: big });
+    expect(line).toMatchObject({ message: "λ̂ 学習 \u2400 end", timeMs: big });
     expect((await store.lambdaExtremes(1)).lowest?.lambdaHat).toBe(1e-320);
   });
 

@@ -1,0 +1,126 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { PendingWork, type Ask, type WorkQueue } from "../../../coordinator/schedule/pending-work.ts";
+import { shardWidth, type ShardBounds } from "../../../coordinator/schedule/shard-width.ts";
+import { asFuseKey } from "../../../src/core/ids.ts";
+
+const A = asFuseKey("aaaaaaaaaaaaaaaa");
+const B = asFuseKey("bbbbbbbbbbbbbbbb");
+
+const roomy: ShardBounds = {
+  available: 1000,
+  maxFuseWidth: 32,
+  memoryBytes: 0,
+  bytesPerMember: 0,
+  widthLimit: 0,
+  remainingFlops: 1000,
+  flopsPerCell: 1,
+  workers: 1,
+  shardCellsMax: 1024,
+};
+
+describe("the width of a shard", () => {
+  it("is what fuses, what is there, what fits into memory, and what a fault allows", () => {
+    expect(shardWidth(roomy)).toBe(32);
+    expect(shardWidth({ ...roomy, available: 5 })).toBe(5);
+    expect(shardWidth({ ...roomy, memoryBytes: 1000, bytesPerMember: 90 })).toBe(11);
+    expect(shardWidth({ ...roomy, widthLimit: 6 })).toBe(6);
+    expect(shardWidth({ ...roomy, shardCellsMax: 8 })).toBe(8);
+  });
+
+  it("is a fair share of all that is left, in operations, leased work counted", () => {
+    expect(shardWidth({ ...roomy, remainingFlops: 40, workers: 4 })).toBe(10);
+    expect(shardWidth({ ...roomy, remainingFlops: 41, workers: 4 })).toBe(11);
+    expect(shardWidth({ ...roomy, remainingFlops: 400, flopsPerCell: 100, workers: 2 })).toBe(2);
+  });
+
+  it("is at least one, for a cell that seems too large as well", () => {
+    expect(shardWidth({ ...roomy, memoryBytes: 10, bytesPerMember: 90 })).toBe(1);
+    expect(shardWidth({ ...roomy, maxFuseWidth: 0 })).toBe(1);
+  });
+
+  it("gives equal workers that ask one after another equal shards", () => {
+    for (const workers of [1, 2, 3, 5, 8]) {
+      const cells = workers * 7;
+      const widths: number[] = [];
+      for (let pending = cells; pending > 0; pending -= widths.at(-1)!) {
+        widths.push(shardWidth({ ...roomy, available: pending, remainingFlops: cells, workers }));
+      }
+      expect(widths).toEqual(Array.from({ length: workers }, () => 7));
+    }
+  });
+});
+
+const ask: Ask = { maxFuseWidth: 8, memoryBytes: 0, leasedFlops: 0, workers: 1, shardCellsMax: 1024 };
+
+describe("pending work", () => {
+  it("gives the oldest sweep first, whatever order they came in", () => {
+    const work = new PendingWork<string>();
+    work.add(2, A, 0, "new");
+    work.add(1, A, 0, "old");
+    expect(work.cut(ask)?.cells).toEqual(["old"]);
+  });
+
+  it("never mixes fuse keys, nor cells that have failed with cells that have not", () => {
+    const work = new PendingWork<string>();
+    const queues = ["a1", "b1", "a2", "hurt"].map((name) => {
+      const queue = work.add(1, name.startsWith("b") ? B : A, name === "hurt" ? 4 : 0, name);
+      return [name, queue] as const;
+    });
+    expect(work.cut(ask)).toEqual({ fuseKey: A, cells: ["a1", "a2"] });
+    for (const [name, queue] of queues) if (name.startsWith("a")) work.remove(queue, name);
+    expect(work.cut(ask)).toEqual({ fuseKey: B, cells: ["b1"] });
+    work.remove(queues[1]![1], "b1");
+    expect(work.cut(ask)).toEqual({ fuseKey: A, cells: ["hurt"] });
+    work.remove(queues[3]![1], "hurt");
+    expect(work.cut(ask)).toBeUndefined();
+  });
+
+  it("splits what is left over the workers by operations, across fuse keys", () => {
+    const work = new PendingWork<number>();
+    work.setGroup(A, { bytesPerMember: 0, flopsPerCell: 10 });
+    work.setGroup(B, { bytesPerMember: 0, flopsPerCell: 30 });
+    for (let cell = 0; cell < 6; cell += 1) work.add(1, A, 0, cell);
+    for (let cell = 6; cell < 8; cell += 1) work.add(1, B, 0, cell);
+    expect(work.flops).toBe(120);
+    // Half of 120 operations are six cells of A.
+    expect(work.cut({ ...ask, workers: 2 })?.cells).toHaveLength(6);
+    expect(work.cut({ ...ask, workers: 3 })?.cells).toHaveLength(4);
+  });
+
+  it("counts its cells and operations right through any history", () => {
+    const commands = fc.array(
+      fc.record({
+        add: fc.boolean(),
+        sweep: fc.integer({ min: 1, max: 3 }),
+        key: fc.constantFrom(A, B),
+        limit: fc.constantFrom(0, 1, 4),
+        pick: fc.nat(),
+      }),
+      { maxLength: 200, size: "max" },
+    );
+    fc.assert(
+      fc.property(commands, (history) => {
+        const work = new PendingWork<number>();
+        work.setGroup(A, { bytesPerMember: 1, flopsPerCell: 3 });
+        work.setGroup(B, { bytesPerMember: 1, flopsPerCell: 5 });
+        const inside = new Map<number, WorkQueue<number>>();
+        for (const [cell, { add, sweep, key, limit, pick }] of history.entries()) {
+          if (add || inside.size === 0) inside.set(cell, work.add(sweep, key, limit, cell));
+          else {
+            const [victim, queue] = [...inside][pick % inside.size]!;
+            work.remove(queue, victim);
+            inside.delete(victim);
+          }
+          expect(work.size).toBe(inside.size);
+          const flops = [...inside.values()].reduce((sum, queue) => sum + (queue.fuseKey === A ? 3 : 5), 0);
+          expect(work.flops).toBe(flops);
+          const oldest = Math.min(...[...inside.values()].map((queue) => queue.sweepSeq));
+          const cut = work.cut(ask);
+          expect(cut === undefined).toBe(inside.size === 0);
+          for (const member of cut?.cells ?? []) expect(inside.get(member)?.sweepSeq).toBe(oldest);
+        }
+      }),
+    );
+  });
+});
