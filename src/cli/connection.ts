@@ -17,6 +17,12 @@ interface Target {
   readonly token: string;
 }
 
+/** DIR/store/run.json: the coordinator of a running `occam run`. */
+interface RunFile extends Target {
+  /** Of the run, not of its coordinator. */
+  readonly pid: number;
+}
+
 /** Opens a connection, gives it to `use`, and closes it whatever happens. */
 export async function withOperator<T>(
   args: ConnectionArgs,
@@ -34,26 +40,56 @@ export async function withOperator<T>(
 }
 
 export function targetOf(args: ConnectionArgs, io: Io): Target {
-  if (args.run !== undefined) return readRunFile(pathIn(io.cwd, args.run));
+  if (args.run !== undefined) {
+    const found = readRunFile(pathIn(io.cwd, args.run));
+    if (found !== undefined) return found;
+    throw new OccamError("unavailable", "no `occam run` writes to this folder now", { where: args.run });
+  }
   return { address: args.coordinator, token: requireToken(args["token-file"], io) };
 }
 
 const runFile = (outDir: string): string => join(outDir, "store", "run.json");
 
+/** Is it alive, and does it answer? A file that a killed run left behind does not count. */
+export async function isServed(outDir: string, io: Io): Promise<boolean> {
+  const found = readRunFile(outDir);
+  if (found === undefined || !isProcess(found.pid)) return false;
+  const { openOperator } = await import("./operator.ts");
+  const operator = openOperator(found.address, found.token, io.clock);
+  try {
+    await operator.server();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    operator.close();
+  }
+}
+
+function isProcess(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Another user's process refuses the signal, and so it is there.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 /** Lets `--run DIR` find the coordinator while it runs. Readable by this user alone, for it holds the token. */
 export function writeRunFile(outDir: string, target: Target): () => void {
   const path = runFile(outDir);
   rmSync(path, { force: true });
-  writeFileSync(path, JSON.stringify(target), { mode: 0o600 });
+  writeFileSync(path, JSON.stringify({ ...target, pid: process.pid } satisfies RunFile), { mode: 0o600 });
   return () => rmSync(path, { force: true });
 }
 
-function readRunFile(outDir: string): Target {
+function readRunFile(outDir: string): RunFile | undefined {
   try {
-    const { address, token } = JSON.parse(readFileSync(runFile(outDir), "utf8")) as Partial<Target>;
-    if (typeof address === "string" && typeof token === "string") return { address, token };
+    const { address, token, pid } = JSON.parse(readFileSync(runFile(outDir), "utf8")) as Partial<RunFile>;
+    if (typeof address === "string" && typeof token === "string" && typeof pid === "number")
+      return { address, token, pid };
   } catch {
     // No such file, or half of one: nothing runs there.
   }
-  throw new OccamError("unavailable", "no `occam run` writes to this folder now", { where: outDir });
+  return undefined;
 }

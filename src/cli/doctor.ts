@@ -23,7 +23,29 @@ export async function examine(storeDir: string, io: Io): Promise<readonly Check[
     machineCheck(),
     await storeCheck(pathIn(io.cwd, storeDir), io),
     await loopbackCheck(),
+    ...(await backendChecks()),
   ];
+}
+
+/** One usable backend is enough; the others say what they lack. */
+async function backendChecks(): Promise<readonly Check[]> {
+  // oxlint-disable-next-line no-restricted-imports -- only a worker knows its backends
+  const { diagnoseBackends } = await import("../../worker/doctor.ts");
+  const diagnoses = await diagnoseBackends();
+  const none = !diagnoses.some(({ usable }) => usable);
+  return diagnoses.map((diagnosis): Check => {
+    const name = `backend ${diagnosis.backend}`;
+    if (!diagnosis.usable) {
+      return {
+        name,
+        state: none ? "failed" : "warning",
+        detail: diagnosis.reason.replace(`${name}: `, ""),
+        hint: diagnosis.hint,
+      };
+    }
+    const { device, version, gflops } = diagnosis;
+    return { name, state: "ok", detail: `${version}, ${device}, ${gflops.toFixed(1)} GFLOP/s`, hint: "" };
+  });
 }
 
 /** Node.js below this lacks what Occam uses; the native backends do not load on versions above the last. */

@@ -78,6 +78,12 @@ describe("a coordinator and a worker on two terminals", () => {
     expect([future.code, future.stdout]).toEqual([0, ""]);
   });
 
+  it("complete sweep ids in the shell", async () => {
+    const env = { SHELL: "/bin/bash", OCCAM_COORDINATOR: connection[1]!, OCCAM_TOKEN_FILE: "store/token" };
+    const { stdout } = await occam(["--get-yargs-completions", "occam", "status", "ti"], { cwd, env });
+    expect(stdout.trim()).toMatch(/^tiny-[0-9a-f]{10}$/);
+  });
+
   it("follow logs while they come, and cancel a sweep that runs", async () => {
     const tail = start(["logs", "longer", "-f", "--json", ...connection], { cwd });
     await command("submit", "longer.yaml");

@@ -104,6 +104,15 @@ describe("occam", () => {
     expect((await occam(["version"], { cwd })).code).toBe(0);
   });
 
+  it("examines the machine: the wasm backend works wherever the tests do", async () => {
+    const { code, stdout } = await occam(["doctor", "--json"], { cwd: temporaryFolder() });
+    expect(code).toBe(0);
+    const { checks } = JSON.parse(stdout) as { checks: readonly { name: string; state: string }[] };
+    for (const name of ["Node.js", "store folder", "loopback network", "backend wasm"]) {
+      expect(checks.find((check) => check.name === name)?.state, name).not.toBe("failed");
+    }
+  });
+
   it("keeps within 40 columns", async () => {
     for (const args of [["--help"], ["run", "--help"], ["logs", "--help"], ["version"]]) {
       const { code, stdout } = await occam(args, { env: { COLUMNS: "40" } });

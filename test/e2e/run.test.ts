@@ -4,13 +4,15 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { childrenOf, occam, pause, start, temporaryFolder } from "./support/occam.ts";
 import { comparable, plannedIds, readResults } from "./support/results.ts";
-import { TINY } from "./support/tiny.ts";
+import { LONGER, TINY } from "./support/tiny.ts";
 
-function folderWithTiny(): string {
+function folderWith(name: string, text: string): string {
   const cwd = temporaryFolder();
-  writeFileSync(join(cwd, "tiny.yaml"), TINY);
+  writeFileSync(join(cwd, name), text);
   return cwd;
 }
+
+const folderWithTiny = (): string => folderWith("tiny.yaml", TINY);
 
 describe("occam run", () => {
   it("trains and estimates every cell, leaves every file, and ends with 0", async () => {
@@ -84,28 +86,59 @@ describe("occam run", () => {
   });
 
   it("refuses a second run on the same folder while one runs, and leaves the first alone", async () => {
-    const cwd = folderWithTiny();
-    const args = ["run", "tiny.yaml", "--backend", "wasm", "--workers", "1", "--fuse-width", "1", "--out", "out"];
+    const cwd = folderWith("longer.yaml", LONGER);
+    const args = ["run", "longer.yaml", "--backend", "wasm", "--workers", "1", "--out", "out"];
     const first = start(args, { cwd });
     await first.until((out) => /\d+ running/.test(out));
     const second = await occam(args, { cwd });
     expect(second.code).toBe(78);
-    expect(second.stderr).toContain("another process uses this store");
-    expect((await first.ended).code).toBe(0);
+    expect(second.stderr).toContain("another `occam run` writes to this folder");
+    expect(first.process.exitCode).toBeNull();
+    first.signal("SIGINT");
+    expect((await first.ended).code).toBe(75);
   });
 
   it("lets other terminals follow it with --run, and nobody afterwards", async () => {
-    const cwd = folderWithTiny();
-    const first = start(["run", "tiny.yaml", "--backend", "wasm", "--workers", "1", "--out", "out"], { cwd });
+    const cwd = folderWith("longer.yaml", LONGER);
+    const first = start(["run", "longer.yaml", "--backend", "wasm", "--workers", "1", "--out", "out"], { cwd });
     await first.until((out) => /\d+ running/.test(out));
     const status = await occam(["status", "--run", "out", "--json"], { cwd });
-    expect(JSON.parse(status.stdout)).toMatchObject({ sweeps: [{ name: "tiny", cells: { total: 8 } }] });
-    const watch = await occam(["watch", "tiny", "--run", "out", "--json"], { cwd });
+    expect(JSON.parse(status.stdout)).toMatchObject({ sweeps: [{ name: "longer", cells: { total: 24 } }] });
+    const watch = await occam(["watch", "longer", "--run", "out", "--json"], { cwd });
     expect(watch.code).toBe(0);
     const last = JSON.parse(watch.stdout.trim().split("\n").at(-1)!) as { state: string; cells: { committed: number } };
-    expect([last.state, last.cells.committed]).toEqual(["finished", 8]);
+    expect([last.state, last.cells.committed]).toEqual(["finished", 24]);
     expect((await first.ended).code).toBe(0);
     expect((await occam(["status", "--run", "out"], { cwd })).code).toBe(69);
+  });
+
+  it("counts a cell whose loss diverges as a result, and says so", async () => {
+    const diverging = TINY.replace("learningRate: 0.3", "learningRate: 1e30").replace("name: tiny", "name: wild");
+    const cwd = folderWith("wild.yaml", diverging);
+    const { code, stdout } = await occam(["run", "wild.yaml", "--backend", "wasm", "--workers", "1"], { cwd });
+    expect([code, stdout.includes("8 cells: 6 committed, 2 diverged")], stdout).toEqual([0, true]);
+    const rows = readResults(join(cwd, "occam-out/wild"));
+    // tanh saturates: without the penalty even these steps leave the loss finite.
+    const wild = rows.filter((row) => row["optimizer_kind"] === "sgd" && row["regulariser_kind"] === "l2");
+    expect(wild).toHaveLength(2);
+    for (const row of wild) {
+      expect([row["status"], row["test_loss"], row["lambda_hat"]]).toEqual(["diverged", "", ""]);
+      expect(row["reason"]).toContain("at step");
+    }
+  });
+
+  it("ends with 3 when cells have no result: here another terminal cancels the sweep", async () => {
+    const cwd = folderWith("longer.yaml", LONGER);
+    const run = start(["run", "longer.yaml", "--backend", "wasm", "--workers", "1", "--out", "out"], { cwd });
+    await run.until((out) => /[1-9]\d* running/.test(out));
+    expect((await occam(["cancel", "longer", "--run", "out"], { cwd })).code).toBe(0);
+    const { code, stdout } = await run.ended;
+    expect(code, stdout).toBe(3);
+    expect(readResults(join(cwd, "out")).some((row) => row["status"] === "cancelled")).toBe(true);
+    const ids = await plannedIds(join(cwd, "longer.yaml"));
+    expect(readResults(join(cwd, "out")).map((row) => row["cell_id"])).toEqual(ids);
+    // Submitted again, a cancelled sweep goes on.
+    expect((await occam(["run", "longer.yaml", "--backend", "wasm", "--out", "out"], { cwd })).code).toBe(0);
   });
 
   it("leaves no process and no token behind", async () => {

@@ -12,6 +12,8 @@ const PLAIN_INTERVAL_MS = 5_000;
 /** ... and this often while nothing changes. */
 const PLAIN_QUIET_MS = 30_000;
 
+const TICK_MS = 1_000;
+
 export interface ProgressView {
   show(snapshot: Snapshot): Promise<void>;
   /** A line for the record, above the block. */
@@ -41,14 +43,25 @@ function blockView(output: Output, clock: Clock): ProgressView {
     drawn = lines.length;
     await output.write(text);
   };
+  // Between snapshots the time goes on.
+  let cancelTick = (): void => undefined;
+  const tick = (): void => {
+    cancelTick = clock.after(TICK_MS, () => {
+      void draw("");
+      tick();
+    });
+  };
   return {
     show: (snapshot) => {
+      if (last === undefined) tick();
       last = snapshot;
       return draw("");
     },
     note: (text) => draw(`${text}\n`),
     close: async () => {
+      cancelTick();
       drawn = 0;
+      last = undefined;
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { devNull } from "node:os";
-import { extname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../core/clock.ts";
 import { OccamError } from "../../core/errors.ts";
@@ -173,13 +173,16 @@ function restartText(name: string, end: ChildEnd, delayMs: number): string {
   return `${name} ${describeEndShort(end)}; starting it again in ${delayMs} ms`;
 }
 
+/** Two runs on one folder. */
+export function storeInUse(outDir: string): OccamError {
+  return new OccamError("store-locked", "another `occam run` writes to this folder", {
+    where: outDir,
+    hint: `Follow it with \`occam watch SWEEP --run ${outDir}\`, or give another --out.`,
+  });
+}
+
 function coordinatorError(end: ChildEnd, storeDir: string): OccamError {
-  if (end.code === "store-locked") {
-    return new OccamError("store-locked", "another process uses this store", {
-      where: storeDir,
-      hint: "Another `occam run` writes here: follow it with `occam watch SWEEP --run DIR`, or give another --out.",
-    });
-  }
+  if (end.code === "store-locked") return storeInUse(dirname(storeDir));
   const hint = `Its log is ${join(storeDir, "log", "coordinator.log")}.`;
   return new OccamError(end.code ?? "internal", `the coordinator ${describeEnd(end)}`, { hint });
 }

@@ -11,7 +11,7 @@ import { dirname, join, relative } from "node:path";
 import { EXIT, messageOf, OccamError, type ErrorCode } from "../../core/errors.ts";
 import type { Sweep } from "../../../proto/gen/occam/v1/operator.ts";
 import { writeArtifacts, type Artifacts } from "../artifacts.ts";
-import { writeRunFile } from "../connection.ts";
+import { isServed, writeRunFile } from "../connection.ts";
 import { gitRevision } from "../git-revision.ts";
 import type { Io } from "../io.ts";
 import { openOperator, required, type Operator } from "../operator.ts";
@@ -21,7 +21,7 @@ import type { SpecFile } from "../spec-file.ts";
 import { snapshotOf } from "../sweep-text.ts";
 import { generateToken, pathIn } from "../token.ts";
 import { aborted, listenForInterrupts, type Interrupts } from "./interrupts.ts";
-import { LocalCluster } from "./local-cluster.ts";
+import { LocalCluster, storeInUse } from "./local-cluster.ts";
 import { forgetRequest, requestIdFor } from "./no-cache-request.ts";
 
 export interface RunArgs {
@@ -43,9 +43,10 @@ type Outcome =
 const WATCH_INTERVAL_MS = 250;
 
 export async function runSweep(file: SpecFile, args: RunArgs, io: Io): Promise<number> {
-  const interrupts = listenForInterrupts();
   const storeDir = join(args.outDir, "store");
   makeFolder(storeDir);
+  if (await isServed(args.outDir, io)) throw storeInUse(args.outDir);
+  const interrupts = listenForInterrupts();
   const token = generateToken();
   const view = progressView(io.out, io.clock, io.env["TERM"] === "dumb");
   const cluster = new LocalCluster({

@@ -9,6 +9,9 @@ import { findToken, pathIn, storeToken } from "../token.ts";
 import { isSupervised, reportToSupervisor } from "./child-messages.ts";
 import { stopRequest } from "./stop-request.ts";
 
+/** Workers of an `occam run` are on this machine and few: a heartbeat a second shows their progress as it goes. */
+const LOCAL_HEARTBEAT_MS = 1_000;
+
 export interface ServeArgs {
   readonly store: string;
   readonly host: string;
@@ -32,11 +35,14 @@ export async function serveCoordinator(args: ServeArgs, io: Io): Promise<void> {
     token,
     clock: io.clock,
     logger: createLogger({ component: "coordinator", level: args.logLevel }),
+    ...(isSupervised() ? { timings: { heartbeatMs: LOCAL_HEARTBEAT_MS } } : {}),
   });
   if (isSupervised()) await reportToSupervisor({ type: "ready", address: coordinator.address });
   else await io.out.write(welcome(coordinator.address, coordinator.port, path, args));
-  await stop.requested;
+  // A store that cannot be written any more ends the process: the next one goes on from what is stored.
+  const failure = await Promise.race([stop.requested.then(() => undefined), coordinator.failed]);
   await coordinator.stop();
+  if (failure !== undefined) throw failure;
 }
 
 function makeFolder(storeDir: string): void {

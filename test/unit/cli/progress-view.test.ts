@@ -52,18 +52,22 @@ function snapshotOf(committed: number, quarantined = 0): Snapshot {
 describe("the progress view", () => {
   it("redraws one block on a terminal, and keeps notes above it", async () => {
     const screen = new Screen(60);
-    const view = progressView(screen, new FakeClock(), false);
+    const clock = new FakeClock();
+    const view = progressView(screen, clock, false);
     await view.show(snapshotOf(1));
     await view.note("worker 1 was killed");
     await view.show(snapshotOf(2));
     await view.show(snapshotOf(3));
+    await clock.advance(3_000);
     expect(screen.lines.filter((line) => line.includes("cells done"))).toEqual([
       "3/10 cells done, 7 running, 0 failed",
     ]);
     expect(screen.lines[0]).toBe("worker 1 was killed");
     expect(screen.lines[1]).toBe("digits-0123456789");
+    expect(screen.lines.join("\n")).toContain("elapsed 3.0 s");
     await view.close();
     await screen.write("the end\n");
+    await clock.advance(3_000);
     expect(screen.lines.at(-2)).toBe("the end");
     expect(screen.lines.join("\n")).toContain("3/10 cells done");
   });
