@@ -91,6 +91,7 @@ export class Coordinator {
   /** Ends as a killed process does: what was not written is lost. For simulations. */
   abandon(): void {
     this.#end();
+    void this.sweeps.close();
     this.hot.writer.abandon();
   }
 

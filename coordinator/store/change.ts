@@ -65,6 +65,7 @@ export interface ResultRecord {
   /** Of the estimate; "" when there is none. */
   readonly verdict: string;
   readonly lambdaHat: number | null;
+  /** These two are copies, to select by; the exact figures are in `json` (see DESIGN.md on small doubles). */
   readonly testLoss: number | null;
   readonly committedMs: number;
 }

@@ -2,7 +2,7 @@
 import { sql, type Kysely } from "kysely";
 import { asFuseKey, asLeaseToken, asSessionId, asSweepId, asWorkerId } from "../../src/core/ids.ts";
 import type { StoredCellState, SweepRecord, SweepState } from "./change.ts";
-import { storedCell, storedCellQuery, withSweeps } from "./stored-cell.ts";
+import { joinSweeps, storedCell } from "./stored-cell.ts";
 import type { Counters, StoredCell, StoredCounts, StoredFuseGroup, StoredLease, StoredSession } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -78,14 +78,28 @@ export async function loadPendingCells(
   afterKey: number,
   limit: number,
 ): Promise<readonly StoredCell[]> {
-  const rows = await storedCellQuery(db)
+  const rows = await db
+    .selectFrom("cell")
+    .selectAll()
     // As a literal, so that the partial index on pending cells is used.
-    .where("cell.state", "=", sql.lit("pending"))
-    .where("cell.cell_key", ">", afterKey)
-    .orderBy("cell.cell_key")
+    .where("state", "=", sql.lit("pending"))
+    .where("cell_key", ">", afterKey)
+    .orderBy("cell_key")
     .limit(limit)
     .execute();
-  return withSweeps(db, rows.map(storedCell));
+  const cells = rows.map((row) => storedCell({ ...row, digest: null, diverged: null }));
+  const [first, last] = [cells[0], cells.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  // A range of keys: a list of thousands takes as long to bind as to look up.
+  const links = await db
+    .selectFrom("sweep_cell")
+    .select(["cell_key", "sweep_seq"])
+    .where("cell_key", ">=", first.key)
+    .where("cell_key", "<=", last.key)
+    .orderBy("cell_key")
+    .orderBy("sweep_seq")
+    .execute();
+  return joinSweeps(cells, links);
 }
 
 export async function loadOpenLeases(db: Kysely<Tables>): Promise<readonly StoredLease[]> {

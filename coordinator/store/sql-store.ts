@@ -34,7 +34,9 @@ export interface SqlStoreOptions {
   readonly description: string;
   /** Parameters that one statement can bind. */
   readonly parametersMax: number;
-  /** Called after the database was closed. */
+  /** Called before the database is closed. */
+  readonly closing: () => void;
+  /** Called after it. */
   readonly closed: () => void;
 }
 
@@ -42,13 +44,14 @@ export class SqlStore implements Store {
   readonly description: string;
   readonly #db: Kysely<Tables>;
   readonly #parametersMax: number;
-  readonly #closed: () => void;
+  readonly #options: SqlStoreOptions;
 
-  constructor({ db, description, parametersMax, closed }: SqlStoreOptions) {
+  constructor(options: SqlStoreOptions) {
+    const { db, description, parametersMax } = options;
     this.#db = db;
     this.description = description;
     this.#parametersMax = parametersMax;
-    this.#closed = closed;
+    this.#options = options;
   }
 
   async apply(changes: readonly Change[]): Promise<void> {
@@ -158,7 +161,8 @@ export class SqlStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#options.closing();
     await this.#db.destroy();
-    this.#closed();
+    this.#options.closed();
   }
 }

@@ -63,7 +63,15 @@ export async function withSweeps(db: Kysely<Tables>, cells: readonly StoredCell[
     .orderBy("cell_key")
     .orderBy("sweep_seq")
     .execute();
-  const sweeps = new Map<number, number[]>(keys.map((key) => [key, []]));
+  return joinSweeps(cells, links);
+}
+
+/** @param links in the order of sweeps; of other cells as well */
+export function joinSweeps(
+  cells: readonly StoredCell[],
+  links: readonly Pick<Tables["sweep_cell"], "cell_key" | "sweep_seq">[],
+): readonly StoredCell[] {
+  const sweeps = new Map<number, number[]>(cells.map((cell) => [cell.key, []]));
   for (const { cell_key, sweep_seq } of links) sweeps.get(cell_key)?.push(sweep_seq);
   return cells.map((cell) => ({ ...cell, sweeps: sweeps.get(cell.key) ?? [] }));
 }

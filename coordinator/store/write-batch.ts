@@ -162,11 +162,20 @@ export class WriteBatch {
       .execute();
   }
 
+  /** Keys of one sweep mostly follow one another: a run of them is one range. */
   async #setCellState(keys: readonly number[], state: "committed" | "cancelled"): Promise<void> {
-    for (let from = 0; from < keys.length; from += this.#parametersMax) {
-      const part = keys.slice(from, from + this.#parametersMax);
-      await this.#db.updateTable("cell").set({ state, reason: "" }).where("cell_key", "in", part).execute();
+    const { runs, single } = runsOf(keys);
+    for (const { first, last } of runs) {
+      await this.#updateState(state).where("cell_key", ">=", first).where("cell_key", "<=", last).execute();
     }
+    for (let from = 0; from < single.length; from += this.#parametersMax / 2) {
+      const part = single.slice(from, from + this.#parametersMax / 2);
+      await this.#updateState(state).where("cell_key", "in", part).execute();
+    }
+  }
+
+  #updateState(state: "committed" | "cancelled") {
+    return this.#db.updateTable("cell").set({ state, reason: "" });
   }
 
   async #addSession({ seq, sessionId, workerId, seenMs }: Of<"session-added">): Promise<void> {
@@ -313,4 +322,27 @@ function groupByEnd(ends: Iterable<Of<"attempt-ended">>): Map<string, Of<"attemp
     else group.push(end);
   }
   return groups;
+}
+
+/** Shorter ones are cheaper in a list. */
+const RUN_MIN = 8;
+
+interface Runs {
+  readonly runs: readonly { readonly first: number; readonly last: number }[];
+  readonly single: readonly number[];
+}
+
+/** Ranges of consecutive keys, and the keys that are in none. */
+function runsOf(keys: readonly number[]): Runs {
+  const sorted = [...keys].sort((left, right) => left - right);
+  const runs: { first: number; last: number }[] = [];
+  const single: number[] = [];
+  for (let from = 0; from < sorted.length;) {
+    let to = from;
+    while (sorted[to + 1] === sorted[to]! + 1) to += 1;
+    if (to - from + 1 >= RUN_MIN) runs.push({ first: sorted[from]!, last: sorted[to]! });
+    else single.push(...sorted.slice(from, to + 1));
+    from = to + 1;
+  }
+  return { runs, single };
 }

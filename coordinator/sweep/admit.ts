@@ -2,6 +2,7 @@
  * Takes grid points into a sweep: each becomes a new cell, or a link to one that is there. A cell with a result is cached, a
  * cancelled one goes on, a quarantined one stays what it is.
  */
+import { invariant } from "../../src/core/errors.ts";
 import { afterDurable, type Hot } from "../hot/hot.ts";
 import { figuresOf, type HotCell } from "../hot/cell-book.ts";
 import type { Sweep } from "../hot/sweep.ts";
@@ -14,12 +15,15 @@ export interface AdmittedPoint {
   readonly cell: SpecCell;
 }
 
+/** A look at the store is repeated when a cell moves meanwhile; once is what ever happens. */
+const ROUNDS = 10;
+
 /**
  * Grid indices below `upTo` are then known. To be called for one chunk at a time over all sweeps: between the look at the
  * store and the decision no other chunk may add cells.
  */
 export async function admit(hot: Hot, sweep: Sweep, points: readonly AdmittedPoint[], upTo: number): Promise<void> {
-  for (;;) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const unknown = points.filter(({ cell }) => hot.cells.get(sweep.record.scope, cell.id) === undefined);
     const asked = new Set(unknown.map(({ cell }) => cell.id));
     const stored = await hot.store.findCells(sweep.record.scope, [...asked]);
@@ -34,6 +38,7 @@ export async function admit(hot: Hot, sweep: Sweep, points: readonly AdmittedPoi
     if (sweep.state === "running") decide(hot, sweep, points, byId, upTo);
     return;
   }
+  invariant(false, `pending cells of sweep ${sweep.record.id} are in the store and not in memory`);
 }
 
 function decide(

@@ -201,12 +201,16 @@ export class SweepDesk {
   /** As many points as make a few milliseconds of work. */
   #pointsFrom(sweep: Sweep, spec: ReadSpec, from: number): { readonly found: AdmittedPoint[]; readonly next: number } {
     const found: AdmittedPoint[] = [];
+    const { clock } = this.#hot;
+    const endMs = clock.monotonicMs() + LIMITS.expandSliceMs;
     const end = Math.min(spec.gridSize, from + LIMITS.expandChunk);
-    for (let index = from; index < end; index += 1) {
+    let index = from;
+    while (index < end && clock.monotonicMs() <= endMs) {
       const cell = this.#pointAt(sweep, spec, index);
       if (cell !== undefined) found.push({ index, cell });
+      index += 1;
     }
-    return { found, next: end };
+    return { found, next: index };
   }
 
   /** A point that cannot be made ends the sweep: a part of a grid is not what was asked for. */

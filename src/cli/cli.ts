@@ -4,7 +4,7 @@ import { EXIT, OccamError } from "../core/errors.ts";
 import { PACKAGE_VERSION } from "../core/version.ts";
 import { buildArguments, type Command } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { completeSweeps } from "./completion.ts";
+import { completeSweeps, sweepPrefix } from "./completion.ts";
 import { reportFailure, usageError } from "./failure.ts";
 import { widthOf, type Io } from "./io.ts";
 import { settingsOf } from "./settings.ts";
@@ -37,6 +37,11 @@ interface Session {
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {
   const session: Session = { exitCode: EXIT.ok, command: undefined };
   try {
+    const prefix = sweepPrefix(argv);
+    if (prefix !== undefined) {
+      await completeSweeps(prefix, io);
+      return EXIT.ok;
+    }
     await build(argv, io, session).parseAsync();
     return session.exitCode;
   } catch (error) {
@@ -68,11 +73,7 @@ function build(argv: readonly string[], io: Io, session: Session): Argv {
       throw usageError(message, session.command, settings);
     });
   for (const command of COMMANDS) install(root, command, io, session, settings);
-  return root.completion(
-    "completion",
-    "Print a shell completion script (bash, zsh)",
-    completeSweeps(io, argv) as never,
-  );
+  return root.completion("completion", "Print a shell completion script (bash, zsh)");
 }
 
 function install(

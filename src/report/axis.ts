@@ -38,6 +38,42 @@ function reportAxis(path: string, rows: readonly ResultRow[]): ReportAxis {
   return { path, scale: isLogLike(ascending) ? "log" : "linear", values: ascending };
 }
 
+export interface Follower {
+  readonly axis: ReportAxis;
+  /** Path of the kind that fixes its values. */
+  readonly follows: string;
+}
+
+/**
+ * Axes apart from those that only follow a kind, as `train.steps` does when each dataset has its own: cells of one kind that
+ * have the axis all have one value of it, so comparing its values would compare the kinds once more under another name.
+ */
+export function withoutFollowers(
+  rows: readonly ResultRow[],
+  axes: readonly ReportAxis[],
+): { readonly axes: readonly ReportAxis[]; readonly followers: readonly Follower[] } {
+  const kinds = axes.filter(({ path }) => path.endsWith(".kind"));
+  const followers = axes
+    .filter((axis) => !kinds.includes(axis))
+    .flatMap((axis): Follower[] => {
+      const kind = kinds.find(({ path }) => follows(rows, axis.path, path));
+      return kind === undefined ? [] : [{ axis, follows: kind.path }];
+    });
+  const left = new Set(followers.map(({ axis }) => axis));
+  return { axes: axes.filter((axis) => !left.has(axis)), followers };
+}
+
+function follows(rows: readonly ResultRow[], path: string, kindPath: string): boolean {
+  const valueOfKind = new Map<Scalar | null, Scalar>();
+  return rows.every((row) => {
+    const value = axisValue(row, path);
+    if (value === null) return true;
+    const kind = axisValue(row, kindPath);
+    if (!valueOfKind.has(kind)) valueOfKind.set(kind, value);
+    return valueOfKind.get(kind) === value;
+  });
+}
+
 export function axisValue(row: ResultRow, path: string): Scalar | null {
   return row.point[path] ?? null;
 }

@@ -1,5 +1,5 @@
 /** Composes the report of a sweep: which plots and tables there are, in which order, and the words about them. */
-import { colourAxis, varyingAxes, type ReportAxis } from "./axis.ts";
+import { colourAxis, varyingAxes, withoutFollowers, type Follower, type ReportAxis } from "./axis.ts";
 import type { Headline, ReportDocument, Section } from "./document.ts";
 import { estimatedCells, isOk } from "./estimated.ts";
 import { render, type Absent, type Figure, type Plot } from "./figure.ts";
@@ -44,14 +44,14 @@ export async function composeReport(
   focus: Focus,
   keeper: CurveKeeper,
 ): Promise<ReportDocument> {
-  const axes = varyingAxes(rows, facts.axes);
+  const { axes, followers } = withoutFollowers(rows, varyingAxes(rows, facts.axes));
   const grouped = axes.map((axis) => ({ axis, groups: groupByAxis(rows, axis) }));
   const { startedMs, finishedMs } = facts.provenance;
   const wallMs = startedMs === null || finishedMs === null ? undefined : finishedMs - startedMs;
   const material: Material = { rows, axes, grouped, colour: colourAxis(rows, axes), focus, keeper, wallMs };
   return {
     title: facts.name,
-    lede: ledeOf(rows, axes, facts.provenance),
+    lede: ledeOf(rows, axes, followers, facts.provenance),
     headlines: headlinesOf(rows, wallMs),
     sections: [...(await figureSections(material)), ...tableSections(material, facts.provenance)],
     specText: facts.provenance.specText,
@@ -61,7 +61,7 @@ export async function composeReport(
 /** What plots and tables are made from. */
 interface Material {
   readonly rows: readonly ResultRow[];
-  /** Those with more than one value. */
+  /** Those with more than one value that no kind fixes. */
   readonly axes: readonly ReportAxis[];
   readonly grouped: readonly { readonly axis: ReportAxis; readonly groups: readonly AxisGroup[] }[];
   readonly colour: ReportAxis | undefined;
@@ -133,11 +133,17 @@ function tableSections({ rows, axes, grouped, wallMs }: Material, provenance: Pr
 function ledeOf(
   rows: readonly ResultRow[],
   axes: readonly ReportAxis[],
+  followers: readonly Follower[],
   { packageVersion, finishedMs }: Provenance,
 ): string {
   const over = axes.map(({ path, values }) => `${path} (${values.length})`).join(", ");
+  const kinds = [...new Set(followers.map(({ follows }) => follows))];
+  const fixed = kinds.map((kind) => {
+    const paths = followers.filter(({ follows }) => follows === kind).map(({ axis }) => axis.path);
+    return ` Fixed by ${kind}, so not compared: ${paths.join(", ")}.`;
+  });
   const when = finishedMs === null ? "not finished yet" : `finished ${timeText(finishedMs)}`;
-  return `${countText(rows.length, "cell")}${over === "" ? "" : ` over ${over}`}; ${when}; Occam ${packageVersion}.`;
+  return `${countText(rows.length, "cell")}${over === "" ? "" : ` over ${over}`}; ${when}; Occam ${packageVersion}.${fixed.join("")}`;
 }
 
 function headlinesOf(rows: readonly ResultRow[], wallMs: number | undefined): readonly Headline[] {

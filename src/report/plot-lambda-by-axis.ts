@@ -17,11 +17,15 @@ import {
 import type { Estimated, ValueScale } from "./estimated.ts";
 import { panel, type Absent, type Plot, type VegaLite } from "./figure.ts";
 import { intervalText, lambdaMeans, type AxisGroup } from "./group.ts";
+import { textWidth } from "./text-width.ts";
+import { LABEL_SIZE, PLOT_WIDTH } from "./theme.ts";
 import type { Scalar } from "../catalogue/entry.ts";
 import { snakeCase } from "../result/row.ts";
 
 /** Names that can be read below one panel. */
 const MAX_CATEGORIES = 16;
+/** Pixels between two names beside each other. */
+const LABEL_GAP = 8;
 /** Numbers that are each given a tick. */
 const MAX_TICKS = 6;
 
@@ -91,7 +95,8 @@ class Stage {
     const { axis } = this;
     if (axis.scale === "category") {
       const names = axis.values.map(String);
-      const labels = { labelAngle: names.join("").length > 40 ? -35 : 0, labelLimit: 110 };
+      const widest = Math.max(...names.map((name) => textWidth(name, LABEL_SIZE)));
+      const labels = { labelAngle: widest > PLOT_WIDTH / names.length - LABEL_GAP ? -35 : 0, labelLimit: 110 };
       const x = { field: "at", type: "ordinal", title: axis.path, sort: names, scale: { domain: names }, axis: labels };
       return { x, xOffset: { field: "aside", type: "quantitative", scale: { domain: [-1.3, 1.3] } } };
     }

@@ -70,10 +70,11 @@ export const PANEL_WIDTH = 372;
 export const PLOT_WIDTH = 296;
 export const PLOT_HEIGHT = 210;
 export const CAPTION_SIZE = 11;
+export const LABEL_SIZE = 11;
 
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
-const text = { labelColor: INK, titleColor: INK, labelFontSize: 11, titleFontSize: 12, titleFontWeight: 600 };
+const text = { labelColor: INK, titleColor: INK, labelFontSize: LABEL_SIZE, titleFontSize: 12, titleFontWeight: 600 };
 
 /** Shared by all plots. */
 export const CONFIG = {

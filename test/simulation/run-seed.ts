@@ -54,7 +54,6 @@ class Run {
   #folder: string | undefined;
   #store: Store | undefined;
   #coordinator: Coordinator | undefined;
-  #cancels = 0;
 
   constructor(seed: number) {
     this.#dice = new Dice(seed);
@@ -161,7 +160,6 @@ class Run {
     const coordinator = this.#coordinator;
     const sweep = coordinator?.hot.sweeps.all()[0];
     if (coordinator === undefined || sweep === undefined) return;
-    this.#cancels += 1;
     // Not waited for: the answer depends on the clock.
     void coordinator.sweeps.cancel(sweep).catch(() => undefined);
     this.#clock.after(this.#dice.integer(0, 20_000), () => void this.#submit());

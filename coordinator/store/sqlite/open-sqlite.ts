@@ -18,6 +18,9 @@ const FILE_NAME = "occam.db";
 /** Pages kept in memory, in KiB: the upper levels of every index of a million cells. */
 const CACHE_KIB = 65_536;
 
+/** SQLite binds 32,766 to a statement. */
+const PARAMETERS_MAX = 30_000;
+
 /** A store in a folder, which is made when it is missing. */
 export async function openSqliteStore(folder: string): Promise<Store> {
   prepareFolder(folder);
@@ -58,7 +61,9 @@ async function storeOf(
 ): Promise<Store> {
   const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
   await migrate(db, { int8: "integer", bytes: "blob" }, where);
-  return new SqlStore({ db, description, parametersMax: 30_000, closed });
+  // A closed store is one file: the log is written back into the database.
+  const closing = (): void => database.exec("pragma wal_checkpoint(truncate)");
+  return new SqlStore({ db, description, parametersMax: PARAMETERS_MAX, closing, closed });
 }
 
 function prepareFolder(folder: string): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { armAxes, colourAxis, labelOf, varyingAxes } from "../../../src/report/axis.ts";
+import { armAxes, colourAxis, labelOf, varyingAxes, withoutFollowers } from "../../../src/report/axis.ts";
 import { rowOf, type AxisValues } from "../../../src/result/row.ts";
 import { AXES, designs, recordOf, syntheticRows } from "./synthetic-sweep.ts";
 
@@ -71,4 +71,17 @@ it("a label names what a cell has and leaves out what it lacks", () => {
       axes,
     ),
   ).toBe("digits · mlp · sgd · l2 · strength 0.001 · width 8");
+});
+
+it("an axis that a kind fixes is told apart from one that varies within a kind", () => {
+  const paths = ["data.kind", "data.train", "optimizer.learningRate"];
+  const rows = rowsAt([
+    { "data.kind": "moons", "data.train": 100, "optimizer.learningRate": 0.1 },
+    { "data.kind": "moons", "data.train": 100, "optimizer.learningRate": 0.2 },
+    { "data.kind": "digits", "data.train": 500, "optimizer.learningRate": 0.1 },
+    { "data.kind": "digits", "data.train": null, "optimizer.learningRate": 0.1 },
+  ]);
+  const { axes, followers } = withoutFollowers(rows, varyingAxes(rows, paths));
+  expect(axes.map(({ path }) => path)).toEqual(["data.kind", "optimizer.learningRate"]);
+  expect(followers.map(({ axis, follows }) => [axis.path, follows])).toEqual([["data.train", "data.kind"]]);
 });
