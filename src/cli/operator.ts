@@ -51,13 +51,16 @@ export interface Operator {
   close(): void;
 }
 
+/** A submission is answered when its whole grid is stored: minutes for a million cells. */
+const SUBMIT_DEADLINE_MS = 600_000;
+
 export function openOperator(address: string, token: string, clock: Clock): Operator {
   const connection = connect({ address, token });
   const client = connection.operator;
   return {
     address,
     server: () => callUnary(client, Service.getServer, {}),
-    submit: (request) => callUnary(client, Service.submitSweep, request),
+    submit: (request) => callUnary(client, Service.submitSweep, request, { deadlineMs: SUBMIT_DEADLINE_MS }),
     sweep: async (sweep) => required((await callUnary(client, Service.getSweep, { sweep })).sweep),
     sweeps: async (deadlineMs) =>
       (await callUnary(client, Service.listSweeps, {}, deadlineMs === undefined ? {} : { deadlineMs })).sweeps,
