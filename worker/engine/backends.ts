@@ -37,10 +37,13 @@ interface Backend {
 }
 
 /** What `@tensorflow/tfjs-node` and its GPU twin add to the core module. */
-type NativeTf = Tf & {
-  readonly node?: { isUsingGpuDevice?: () => boolean; TF_VERSION?: string };
-  readonly version: { readonly "tfjs-core": string };
-};
+type NativeTf = Tf & { readonly version: { readonly "tfjs-core": string } };
+
+/** What the native backend object (tfjs-node's NodeJSKernelBackend) tells of its library. */
+interface NativeBackend {
+  readonly isUsingGpuDevice: boolean;
+  readonly binding: { readonly TF_Version: string };
+}
 
 const require = createRequire(import.meta.url);
 /** The native addon does not load on Node 23 and later. */
@@ -97,13 +100,13 @@ function loadNative(name: "tensorflow" | "tensorflow-gpu"): Promise<LoadedBacken
 async function startNative(name: "tensorflow" | "tensorflow-gpu", tf: NativeTf): Promise<LoadedBackend> {
   await tf.setBackend("tensorflow");
   await tf.ready();
-  const onGpu = tf.node?.isUsingGpuDevice?.() === true;
+  const { isUsingGpuDevice: onGpu, binding } = tf.backend() as unknown as NativeBackend;
   if (name === "tensorflow-gpu" && !onGpu) {
     throw new OccamError("unsupported", "backend tensorflow-gpu: the library loaded, but it sees no usable GPU", {
       hint: "check nvidia-smi, and that CUDA 11.x and cuDNN 8 are on the library path",
     });
   }
-  const library = `TensorFlow ${tf.node?.TF_VERSION ?? "?"}`;
+  const library = `TensorFlow ${binding.TF_Version}`;
   return {
     tf,
     name,
