@@ -41,7 +41,8 @@ export const sgldSchema = z.strictObject({
 
 export const noEstimateSchema = z.strictObject({});
 
-const NO_ESTIMATE: EstimateConfig = {
+/** `estimate: none`. */
+export const NO_ESTIMATE: EstimateConfig = {
   sampler: "none",
   chains: 0,
   draws: 0,

@@ -63,7 +63,13 @@ async function fusedAgainstAlone(engine: Engine, name: string, given: CellGiven)
   const fused = await cellsPerMinute(engine, [cells]);
   const unit = "cells/min";
   return [
-    { name: `${name}, train and estimate, one at a time`, value: alone, unit, ratio: null, against: "(on wasm, each padded to two)" },
+    {
+      name: `${name}, train and estimate, one at a time`,
+      value: alone,
+      unit,
+      ratio: null,
+      against: "(on wasm, each padded to two)",
+    },
     { name: `${name}, train and estimate, ${count} fused`, value: fused, unit, ratio: fused / alone, against: "one at a time" }, // prettier-ignore
   ];
 }

@@ -127,6 +127,19 @@ describe("occam run", () => {
     }
   });
 
+  it("refuses a backend that cannot be used here with 78 and the reason, rather than fall back", async () => {
+    const cwd = folderWithTiny();
+    // A machine with a GPU and the native package has nothing to refuse: there it must run.
+    const doctor = await occam(["doctor", "--json"], { cwd });
+    const { checks } = JSON.parse(doctor.stdout) as { checks: readonly { name: string; state: string }[] };
+    const usable = checks.some(({ name, state }) => name === "backend tensorflow-gpu" && state === "ok");
+    const { code, stderr } = await occam(["run", "tiny.yaml", "--backend", "tensorflow-gpu", "--workers", "1"], {
+      cwd,
+    });
+    expect(code, stderr).toBe(usable ? 0 : 78);
+    if (!usable) expect(stderr).toContain("backend tensorflow-gpu: ");
+  });
+
   it("ends with 3 when cells have no result: here another terminal cancels the sweep", async () => {
     const cwd = folderWith("longer.yaml", LONGER);
     const run = start(["run", "longer.yaml", "--backend", "wasm", "--workers", "1", "--out", "out"], { cwd });

@@ -1,4 +1,5 @@
 /** Cells small enough for tests, built through the catalogue's own schemas so that every default is filled in. */
+import { NO_ESTIMATE } from "../../src/spec/estimate-section.ts";
 import type { Config } from "../../src/catalogue/entry.ts";
 import { ARCHITECTURES, DATASETS, OPTIMIZERS, REGULARISERS } from "../../src/catalogue/registry.ts";
 import { cellOf, type Cell, type EstimateConfig, type TrainConfig } from "../../src/spec/cell.ts";
@@ -20,19 +21,6 @@ export interface CellGiven {
 }
 
 const TRAIN: TrainConfig = { steps: 20, batch: 16, schedule: "constant", evalEvery: 10, stopTrainLoss: null };
-
-export const NO_ESTIMATE: EstimateConfig = {
-  sampler: "none",
-  chains: 0,
-  draws: 0,
-  burnIn: 0,
-  thin: 0,
-  batch: 0,
-  nBeta: 0,
-  gamma: 0,
-  stepSize: 0,
-  kernelRows: 0,
-};
 
 /** The defaults of a sweep file, but for the sampler's length. */
 export const ESTIMATE: EstimateConfig = {

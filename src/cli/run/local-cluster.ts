@@ -152,12 +152,12 @@ export class LocalCluster {
   }
 
   async #watchWorker(worker: SupervisedChild): Promise<void> {
-    const { failure } = await worker.ended;
+    const { end, failure } = await worker.ended;
     if (failure === undefined) return;
     this.#workers.splice(this.#workers.indexOf(worker), 1);
     if (this.#workers.length > 0) return this.#options.note(`${worker.name} ${failure}; going on without it`);
     const hint = `Its log is ${join(this.#options.storeDir, "log", `${worker.name}.log`)}.`;
-    this.#fail(new OccamError("unavailable", `the last worker, ${worker.name}, ${failure}`, { hint }));
+    this.#fail(new OccamError(end.code ?? "unavailable", `the last worker, ${worker.name}, ${failure}`, { hint }));
   }
 
   async #ended(children: readonly SupervisedChild[], limitMs: number): Promise<void> {

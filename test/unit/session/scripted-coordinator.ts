@@ -2,6 +2,7 @@
  * A small coordinator behind a real gRPC server: grants what a test queues, stores streams and commits in memory, and
  * misbehaves on request. It keeps its memory over `restart`, as a real one keeps its store.
  */
+import { NO_ESTIMATE } from "../../../src/spec/estimate-section.ts";
 import { BulkServiceService, type PushRequest, type PushResponse } from "../../../proto/gen/occam/v1/bulk.ts";
 import type { LogRecord } from "../../../proto/gen/occam/v1/common.ts";
 import {
@@ -32,18 +33,7 @@ export function cellWithSeed(seed: number) {
     regulariser: { kind: "none" },
     seed: String(seed),
     train: { steps: 10, batch: 8, schedule: "constant", evalEvery: 5, stopTrainLoss: null },
-    estimate: {
-      sampler: "none",
-      chains: 0,
-      draws: 0,
-      burnIn: 0,
-      thin: 0,
-      batch: 0,
-      nBeta: 0,
-      gamma: 0,
-      stepSize: 0,
-      kernelRows: 0,
-    },
+    estimate: NO_ESTIMATE,
   };
   return cellOf(config);
 }
