@@ -53,7 +53,8 @@ export function rowOf(record: CellRecord): ResultRow {
 
 function statusOf(record: CellRecord): RowStatus {
   if (record.state === "committed") return record.result?.outcome === "diverged" ? "diverged" : "committed";
-  return record.state === "leased" ? "running" : record.state;
+  // Leased is granted and not accepted yet: no worker runs it, and one that drains never will.
+  return record.state === "leased" ? "pending" : record.state;
 }
 
 /** A new array, by grid index and then by cell id. */

@@ -130,8 +130,9 @@ describe("a result row", () => {
     expect(valueOf("test_loss", row)).toBeNull();
   });
 
-  it("counts a leased cell as running", () => {
-    expect(rowOf(recordOf(design!, 0, { state: "leased", result: undefined })).status).toBe("running");
+  it("counts a cell as running once a worker has accepted it, and not while it is only leased", () => {
+    expect(rowOf(recordOf(design!, 0, { state: "leased", result: undefined })).status).toBe("pending");
+    expect(rowOf(recordOf(design!, 0, { state: "running", result: undefined })).status).toBe("running");
   });
 });
 
