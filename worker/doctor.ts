@@ -2,7 +2,8 @@
 import { OccamError, messageOf } from "../src/core/errors.ts";
 import { systemClock, type Clock } from "../src/core/clock.ts";
 import type { Tensor, Tf } from "../src/catalogue/entry.ts";
-import { BACKEND_NAMES, loadBackend, type BackendName } from "./engine/backends.ts";
+import { loadBackend } from "./engine/backends.ts";
+import { BACKEND_NAMES, type BackendName } from "./engine/loaded-backend.ts";
 
 export type BackendDiagnosis =
   | {

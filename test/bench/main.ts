@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { PACKAGE_VERSION } from "../../src/core/version.ts";
-import { BACKEND_NAMES, type BackendName } from "../../worker/engine/backends.ts";
+import { BACKEND_NAMES, type BackendName } from "../../worker/engine/loaded-backend.ts";
 import { openEngine } from "../../worker/engine/engine.ts";
 import { benchEngine, type Measurement } from "./engine-bench.ts";
 

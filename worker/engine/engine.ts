@@ -5,9 +5,10 @@
 import { OccamError, messageOf } from "../../src/core/errors.ts";
 import { systemClock, type Clock } from "../../src/core/clock.ts";
 import type { Tf } from "../../src/catalogue/entry.ts";
-import { BACKEND_NAMES, loadBackend, type BackendName, type LoadedBackend } from "./backends.ts";
+import { loadBackend } from "./backends.ts";
 import { DatasetCache } from "./dataset-cache.ts";
-import { philoxNoise, type NoiseSource } from "./noise.ts";
+import { BACKEND_NAMES, type BackendName, type LoadedBackend } from "./loaded-backend.ts";
+import type { NoiseSource } from "./noise.ts";
 
 export interface Engine {
   readonly tf: Tf;
@@ -32,10 +33,6 @@ export interface EngineOptions {
   /** Called once, by `auto`, when a better backend cannot be used: one sentence with the reasons. */
   readonly onFallback?: (reason: string) => void;
 }
-
-/** WebAssembly addresses 4 GiB at the most, and its allocator fragments; half of that is safe on every build. */
-const WASM_BUDGET_BYTES = 1.5 * 2 ** 30;
-const NATIVE_BUDGET_BYTES = 8 * 2 ** 30;
 
 /**
  * Opens a backend. A named one that cannot be used throws OccamError "unsupported" with the reason and a hint; `auto` takes
@@ -66,10 +63,10 @@ function engineOn(loaded: LoadedBackend, clock: Clock): Engine {
     tf,
     backend: loaded.name,
     device: loaded.device,
-    leastMembers: loaded.leastMembers,
+    leastMembers: loaded.name === "wasm" ? 2 : 1,
     gathersOnHost: loaded.name === "wasm",
-    memoryBudgetBytes: loaded.name === "wasm" ? WASM_BUDGET_BYTES : NATIVE_BUDGET_BYTES,
-    noise: philoxNoise(tf),
+    memoryBudgetBytes: loaded.memoryBudgetBytes,
+    noise: loaded.noise,
     datasets: new DatasetCache(),
     clock,
     memory: () => {

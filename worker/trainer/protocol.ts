@@ -9,7 +9,7 @@ import type { ErrorCode } from "../../src/core/errors.ts";
 import type { LogLevel } from "../../src/core/log.ts";
 import type { CellResult } from "../../src/result/cell-result.ts";
 import type { Cell } from "../../src/spec/cell.ts";
-import type { BackendName } from "../engine/backends.ts";
+import type { BackendName } from "../engine/loaded-backend.ts";
 import type { MetricPoint, ShardProgress } from "./shard.ts";
 
 export type BackendChoice = "auto" | BackendName;

@@ -16,7 +16,7 @@ describe("opening a backend", () => {
 
   test("what is usable is said by the doctor, with its speed; what is not, with the reason and a remedy", async () => {
     const diagnoses = await diagnoseBackends();
-    expect(diagnoses.map(({ backend }) => backend)).toEqual(["tensorflow-gpu", "tensorflow", "wasm"]);
+    expect(diagnoses.map(({ backend }) => backend)).toEqual(["tensorflow-gpu", "tensorflow", "webgpu", "wasm"]);
     for (const diagnosis of diagnoses) {
       if (diagnosis.usable) expect(diagnosis.gflops).toBeGreaterThan(0.01);
       else {

@@ -1,0 +1,41 @@
+/** WebAssembly: the embedded default, TensorFlow.js's wasm backend with our own kernels in its memory. */
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { OccamError, invariant } from "../../../src/core/errors.ts";
+import { PACKAGE_VERSION } from "../../../src/core/version.ts";
+import type { Tf } from "../../../src/catalogue/entry.ts";
+import type { LoadedBackend } from "../loaded-backend.ts";
+import { philoxNoise } from "../noise.ts";
+import { processor } from "../processor.ts";
+
+const require = createRequire(import.meta.url);
+/** WebAssembly addresses 4 GiB at the most, and its allocator fragments; less than half of that is safe on every build. */
+const MEMORY_BUDGET_BYTES = 1.5 * 2 ** 30;
+
+export async function loadWasm(): Promise<LoadedBackend> {
+  const tf = require("@tensorflow/tfjs-core") as Tf;
+  // The core bundle has no gradients of its own; tfjs-layers registers them.
+  const layers: unknown = require("@tensorflow/tfjs-layers");
+  invariant(layers, "tfjs-layers loads");
+  const wasm = require("@tensorflow/tfjs-backend-wasm") as {
+    setWasmPaths(folder: string): void;
+    readonly version_wasm: string;
+  };
+  wasm.setWasmPaths(`${dirname(require.resolve("@tensorflow/tfjs-backend-wasm"))}/`);
+  if (!(await tf.setBackend("wasm"))) {
+    throw new OccamError("unsupported", "backend wasm: the WebAssembly module did not start", {
+      hint: `reinstall occam ${PACKAGE_VERSION} (npm ci)`,
+    });
+  }
+  await tf.ready();
+  const simd = (await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT")) === true;
+  const device = `WebAssembly ${simd ? "with" : "without"} SIMD, one thread, on ${processor()}`;
+  return {
+    tf,
+    name: "wasm",
+    device,
+    version: wasm.version_wasm,
+    memoryBudgetBytes: MEMORY_BUDGET_BYTES,
+    noise: philoxNoise(tf),
+  };
+}
