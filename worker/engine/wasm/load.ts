@@ -7,10 +7,16 @@ import type { Tf } from "../../../src/catalogue/entry.ts";
 import type { LoadedBackend } from "../loaded-backend.ts";
 import { philoxNoise } from "../noise.ts";
 import { processor } from "../processor.ts";
+import { WasmHeap } from "./heap.ts";
+import { OWN_KERNELS } from "./kernels.ts";
+import { registerKernels } from "./register.ts";
 
 const require = createRequire(import.meta.url);
 /** WebAssembly addresses 4 GiB at the most, and its allocator fragments; less than half of that is safe on every build. */
 const MEMORY_BUDGET_BYTES = 1.5 * 2 ** 30;
+
+/** One a process: TensorFlow.js keeps its backends in global state. */
+let heap: WasmHeap | undefined;
 
 export async function loadWasm(): Promise<LoadedBackend> {
   const tf = require("@tensorflow/tfjs-core") as Tf;
@@ -28,8 +34,8 @@ export async function loadWasm(): Promise<LoadedBackend> {
     });
   }
   await tf.ready();
-  const simd = (await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT")) === true;
-  const device = `WebAssembly ${simd ? "with" : "without"} SIMD, one thread, on ${processor()}`;
+  heap ??= openHeap(tf);
+  const device = `WebAssembly with ${heap.kernels.relaxed ? "relaxed SIMD" : "SIMD"}, one thread, on ${processor()}`;
   return {
     tf,
     name: "wasm",
@@ -38,4 +44,10 @@ export async function loadWasm(): Promise<LoadedBackend> {
     memoryBudgetBytes: MEMORY_BUDGET_BYTES,
     noise: philoxNoise(tf),
   };
+}
+
+function openHeap(tf: Tf): WasmHeap {
+  const opened = new WasmHeap(tf);
+  registerKernels(tf, opened, OWN_KERNELS);
+  return opened;
 }

@@ -1,0 +1,2 @@
+/** All kernels, one module: built by ../build.mjs, called by the files in .. */
+export { batchMatmul, matmulScratchBytes } from "./matmul";

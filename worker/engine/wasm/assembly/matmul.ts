@@ -1,0 +1,374 @@
+/**
+ * The matrix product C = A B, or C += A B, over any strides: c[i, j] = sum over k of a[i, k] b[k, j], added up one k after the
+ * other from the first, whatever the shape and the place in it. So an element's bits depend on its row of A and its column of
+ * B alone, and a product is the same alone or in a batch.
+ *
+ * Tiles of four rows by eight columns are kept in registers. B's rows are read where they lie when its columns are adjacent,
+ * else from a packed copy; columns past the last full tile are packed with zeros behind them.
+ *
+ * All strides are in numbers, addresses in bytes. C's columns are adjacent.
+ */
+import { LANES, NUMBER, VECTOR, loadPart, multiplyAdd, storePart } from "./simd";
+
+/** Columns of a full tile. */
+const WIDE: usize = 8;
+/** Rows of a full tile. */
+const TALL: usize = 4;
+
+/** Bytes of scratch that a product needs. */
+export function matmulScratchBytes(columns: usize, inner: usize): usize {
+  return inner * (columns + WIDE) * NUMBER;
+}
+
+/**
+ * @param a [rows x inner], element (i, k) at i aRow + k aInner
+ * @param b [inner x columns], element (k, j) at k bInner + j bColumn
+ * @param c [rows x columns], element (i, j) at i cRow + j
+ * @param scratch matmulScratchBytes(columns, inner)
+ */
+export function multiply(
+  a: usize,
+  b: usize,
+  c: usize,
+  rows: usize,
+  columns: usize,
+  inner: usize,
+  aRow: usize,
+  aInner: usize,
+  bInner: usize,
+  bColumn: usize,
+  cRow: usize,
+  accumulate: bool,
+  scratch: usize,
+): void {
+  const full = columns - (columns % WIDE);
+  const direct = bColumn == 1;
+  let j: usize = 0;
+  for (; j < full; j += WIDE) {
+    let panel = b + j * NUMBER;
+    let step = bInner;
+    if (!direct) {
+      packPanel(b + j * bColumn * NUMBER, scratch, inner, bInner, bColumn, WIDE, WIDE);
+      panel = scratch;
+      step = WIDE;
+    }
+    widePanel(a, panel, c + j * NUMBER, rows, inner, aRow, aInner, step, cRow, accumulate);
+  }
+  while (j < columns) {
+    const count = min<usize>(LANES, columns - j);
+    packPanel(b + j * bColumn * NUMBER, scratch, inner, bInner, bColumn, count, LANES);
+    narrowPanel(a, scratch, c + j * NUMBER, rows, inner, aRow, aInner, cRow, count, accumulate);
+    j += count;
+  }
+}
+
+/** Copies `count` columns of B to [inner x width], zeros behind them. */
+function packPanel(
+  b: usize,
+  to: usize,
+  inner: usize,
+  bInner: usize,
+  bColumn: usize,
+  count: usize,
+  width: usize,
+): void {
+  if (count == WIDE && bInner == 1) {
+    transposePanel(b, to, inner, bColumn);
+    return;
+  }
+  for (let k: usize = 0; k < inner; k += 1) {
+    let from = b + k * bInner * NUMBER;
+    const row = to + k * width * NUMBER;
+    let j: usize = 0;
+    for (; j < count; j += 1) {
+      store<f32>(row + j * NUMBER, load<f32>(from));
+      from += bColumn * NUMBER;
+    }
+    for (; j < width; j += 1) store<f32>(row + j * NUMBER, 0);
+  }
+}
+
+/** Eight rows of `inner` adjacent numbers to [inner x 8], in blocks of four by four. */
+function transposePanel(b: usize, to: usize, inner: usize, bColumn: usize): void {
+  const blocks = inner - (inner % LANES);
+  const stride = bColumn * NUMBER;
+  for (let half: usize = 0; half < 2; half += 1) {
+    const from = b + half * LANES * stride;
+    const target = to + half * VECTOR;
+    for (let k: usize = 0; k < blocks; k += LANES) {
+      transposeBlock(from + k * NUMBER, stride, target + k * WIDE * NUMBER);
+    }
+    for (let k = blocks; k < inner; k += 1) {
+      for (let j: usize = 0; j < LANES; j += 1) {
+        store<f32>(target + (k * WIDE + j) * NUMBER, load<f32>(from + j * stride + k * NUMBER));
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function transposeBlock(from: usize, stride: usize, to: usize): void {
+  const r0 = v128.load(from);
+  const r1 = v128.load(from + stride);
+  const r2 = v128.load(from + 2 * stride);
+  const r3 = v128.load(from + 3 * stride);
+  const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+  const high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+  const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+  const high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+  const row = WIDE * NUMBER;
+  v128.store(to, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
+  v128.store(to + row, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
+  v128.store(to + 2 * row, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
+  v128.store(to + 3 * row, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
+}
+
+/** All rows of A by one panel of eight columns. */
+function widePanel(
+  a: usize,
+  b: usize,
+  c: usize,
+  rows: usize,
+  inner: usize,
+  aRow: usize,
+  aInner: usize,
+  bInner: usize,
+  cRow: usize,
+  accumulate: bool,
+): void {
+  const full = rows - (rows % TALL);
+  let i: usize = 0;
+  for (; i < full; i += TALL) {
+    tile4x8(a + i * aRow * NUMBER, b, c + i * cRow * NUMBER, inner, aRow, aInner, bInner, cRow, accumulate);
+  }
+  for (; i < rows; i += 1) {
+    tile1x8(a + i * aRow * NUMBER, b, c + i * cRow * NUMBER, inner, aInner, bInner, accumulate);
+  }
+}
+
+function tile4x8(
+  a: usize,
+  b: usize,
+  c: usize,
+  inner: usize,
+  aRow: usize,
+  aInner: usize,
+  bInner: usize,
+  cRow: usize,
+  accumulate: bool,
+): void {
+  let a0 = a;
+  let a1 = a0 + aRow * NUMBER;
+  let a2 = a1 + aRow * NUMBER;
+  let a3 = a2 + aRow * NUMBER;
+  const c1 = c + cRow * NUMBER;
+  const c2 = c1 + cRow * NUMBER;
+  const c3 = c2 + cRow * NUMBER;
+  let s00 = f32x4.splat(0);
+  let s01 = s00;
+  let s10 = s00;
+  let s11 = s00;
+  let s20 = s00;
+  let s21 = s00;
+  let s30 = s00;
+  let s31 = s00;
+  if (accumulate) {
+    s00 = v128.load(c);
+    s01 = v128.load(c, VECTOR);
+    s10 = v128.load(c1);
+    s11 = v128.load(c1, VECTOR);
+    s20 = v128.load(c2);
+    s21 = v128.load(c2, VECTOR);
+    s30 = v128.load(c3);
+    s31 = v128.load(c3, VECTOR);
+  }
+  const aStep = aInner * NUMBER;
+  const bStep = bInner * NUMBER;
+  const end = b + inner * bStep;
+  for (; b < end; b += bStep) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, VECTOR);
+    const x0 = v128.load32_splat(a0);
+    s00 = multiplyAdd(x0, b0, s00);
+    s01 = multiplyAdd(x0, b1, s01);
+    const x1 = v128.load32_splat(a1);
+    s10 = multiplyAdd(x1, b0, s10);
+    s11 = multiplyAdd(x1, b1, s11);
+    const x2 = v128.load32_splat(a2);
+    s20 = multiplyAdd(x2, b0, s20);
+    s21 = multiplyAdd(x2, b1, s21);
+    const x3 = v128.load32_splat(a3);
+    s30 = multiplyAdd(x3, b0, s30);
+    s31 = multiplyAdd(x3, b1, s31);
+    a0 += aStep;
+    a1 += aStep;
+    a2 += aStep;
+    a3 += aStep;
+  }
+  v128.store(c, s00);
+  v128.store(c, s01, VECTOR);
+  v128.store(c1, s10);
+  v128.store(c1, s11, VECTOR);
+  v128.store(c2, s20);
+  v128.store(c2, s21, VECTOR);
+  v128.store(c3, s30);
+  v128.store(c3, s31, VECTOR);
+}
+
+function tile1x8(
+  a: usize,
+  b: usize,
+  c: usize,
+  inner: usize,
+  aInner: usize,
+  bInner: usize,
+  accumulate: bool,
+): void {
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  if (accumulate) {
+    s0 = v128.load(c);
+    s1 = v128.load(c, VECTOR);
+  }
+  const bStep = bInner * NUMBER;
+  const end = b + inner * bStep;
+  for (; b < end; b += bStep) {
+    const x = v128.load32_splat(a);
+    s0 = multiplyAdd(x, v128.load(b), s0);
+    s1 = multiplyAdd(x, v128.load(b, VECTOR), s1);
+    a += aInner * NUMBER;
+  }
+  v128.store(c, s0);
+  v128.store(c, s1, VECTOR);
+}
+
+/** All rows of A by `count` columns (1 to 4) of a packed panel of four. */
+function narrowPanel(
+  a: usize,
+  b: usize,
+  c: usize,
+  rows: usize,
+  inner: usize,
+  aRow: usize,
+  aInner: usize,
+  cRow: usize,
+  count: usize,
+  accumulate: bool,
+): void {
+  const full = rows - (rows % TALL);
+  let i: usize = 0;
+  for (; i < full; i += TALL) {
+    tile4x4(a + i * aRow * NUMBER, b, c + i * cRow * NUMBER, inner, aRow, aInner, cRow, count, accumulate);
+  }
+  for (; i < rows; i += 1) {
+    tile1x4(a + i * aRow * NUMBER, b, c + i * cRow * NUMBER, inner, aInner, count, accumulate);
+  }
+}
+
+function tile4x4(
+  a: usize,
+  b: usize,
+  c: usize,
+  inner: usize,
+  aRow: usize,
+  aInner: usize,
+  cRow: usize,
+  count: usize,
+  accumulate: bool,
+): void {
+  let a0 = a;
+  let a1 = a0 + aRow * NUMBER;
+  let a2 = a1 + aRow * NUMBER;
+  let a3 = a2 + aRow * NUMBER;
+  const c1 = c + cRow * NUMBER;
+  const c2 = c1 + cRow * NUMBER;
+  const c3 = c2 + cRow * NUMBER;
+  let s0 = f32x4.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  if (accumulate) {
+    s0 = loadUpTo4(c, count);
+    s1 = loadUpTo4(c1, count);
+    s2 = loadUpTo4(c2, count);
+    s3 = loadUpTo4(c3, count);
+  }
+  const aStep = aInner * NUMBER;
+  const end = b + inner * VECTOR;
+  for (; b < end; b += VECTOR) {
+    const row = v128.load(b);
+    s0 = multiplyAdd(v128.load32_splat(a0), row, s0);
+    s1 = multiplyAdd(v128.load32_splat(a1), row, s1);
+    s2 = multiplyAdd(v128.load32_splat(a2), row, s2);
+    s3 = multiplyAdd(v128.load32_splat(a3), row, s3);
+    a0 += aStep;
+    a1 += aStep;
+    a2 += aStep;
+    a3 += aStep;
+  }
+  storeUpTo4(c, s0, count);
+  storeUpTo4(c1, s1, count);
+  storeUpTo4(c2, s2, count);
+  storeUpTo4(c3, s3, count);
+}
+
+function tile1x4(a: usize, b: usize, c: usize, inner: usize, aInner: usize, count: usize, accumulate: bool): void {
+  let sum = accumulate ? loadUpTo4(c, count) : f32x4.splat(0);
+  const end = b + inner * VECTOR;
+  for (; b < end; b += VECTOR) {
+    sum = multiplyAdd(v128.load32_splat(a), v128.load(b), sum);
+    a += aInner * NUMBER;
+  }
+  storeUpTo4(c, sum, count);
+}
+
+// @ts-ignore: decorator
+@inline
+function loadUpTo4(address: usize, count: usize): v128 {
+  return count == LANES ? v128.load(address) : loadPart(address, count);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeUpTo4(address: usize, value: v128, count: usize): void {
+  if (count == LANES) v128.store(address, value);
+  else storePart(address, value, count);
+}
+
+/** `batch` products; a batch stride of 0 uses one matrix for all. */
+export function batchMatmul(
+  a: usize,
+  b: usize,
+  c: usize,
+  batch: usize,
+  rows: usize,
+  columns: usize,
+  inner: usize,
+  aBatch: usize,
+  bBatch: usize,
+  aRow: usize,
+  aInner: usize,
+  bInner: usize,
+  bColumn: usize,
+  scratch: usize,
+): void {
+  for (let m: usize = 0; m < batch; m += 1) {
+    const product = c + m * rows * columns * NUMBER;
+    multiply(
+      a + m * aBatch * NUMBER,
+      b + m * bBatch * NUMBER,
+      product,
+      rows,
+      columns,
+      inner,
+      aRow,
+      aInner,
+      bInner,
+      bColumn,
+      columns,
+      false,
+      scratch,
+    );
+  }
+}

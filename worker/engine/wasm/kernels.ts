@@ -1,0 +1,7 @@
+/** Every kernel of ours by the name that it is registered under. One line a family. */
+import { matmulKernels } from "./matmul.ts";
+import type { OwnKernel } from "./register.ts";
+
+export const OWN_KERNELS: Readonly<Record<string, OwnKernel>> = {
+  ...matmulKernels,
+};
