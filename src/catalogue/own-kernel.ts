@@ -6,7 +6,7 @@
  */
 import type { Tensor, Tf } from "./entry.ts";
 
-type Attribute = number | boolean | string | readonly number[];
+type Attribute = number | boolean | string | number[];
 
 /** The kernel's outputs, new tensors; undefined where the current backend has no such kernel. */
 export function ownKernel(
@@ -16,7 +16,7 @@ export function ownKernel(
   attrs: Readonly<Record<string, Attribute>> = {},
 ): readonly Tensor[] | undefined {
   if (!hasOwnKernel(tf, name)) return undefined;
-  const outputs: Tensor | Tensor[] = tf.engine().runKernel(name, { ...inputs }, { ...attrs } as never);
+  const outputs: Tensor | Tensor[] = tf.engine().runKernel(name, { ...inputs }, { ...attrs });
   return Array.isArray(outputs) ? outputs : [outputs];
 }
 

@@ -1,10 +1,10 @@
 // Compiles the kernels (AssemblyScript) into dist, once for machines with relaxed SIMD and once for those without.
 // They import the memory of TensorFlow.js's wasm backend, so they may own no static data and no heap of their own:
 // the runtime is a stub, and a module with a data segment is refused.
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import asc from "assemblyscript/asc";
+import { main } from "assemblyscript/asc";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -25,15 +25,14 @@ const FLAGS = [
 
 async function build(name, extra) {
   const outFile = join(out, `${name}.wasm`);
-  const { error, stderr } = await asc.main([
-    join(here, "assembly", "index.ts"),
-    "--outFile",
-    outFile,
-    ...FLAGS,
-    ...extra,
-  ]);
-  if (error) throw new Error(`${name}: ${error.message}\n${String(stderr)}`);
-  refuseStaticData(name, readFileSync(outFile));
+  // Put in place when it is whole: tests may read the last build meanwhile.
+  const made = join(out, `${name}.${process.pid}.wasm`);
+  let messages = "";
+  const stderr = { write: (text) => (messages += text) };
+  const { error } = await main([join(here, "assembly", "index.ts"), "--outFile", made, ...FLAGS, ...extra], { stderr });
+  if (error) throw new Error(`${name}: ${error.message}\n${messages}`);
+  refuseStaticData(name, readFileSync(made));
+  renameSync(made, outFile);
 }
 
 /** A data segment would overwrite the backend's own memory. */
