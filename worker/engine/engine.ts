@@ -17,8 +17,6 @@ export interface Engine {
   readonly device: string;
   /** Members that a fused program has at the least; fewer are padded with copies. */
   readonly leastMembers: number;
-  /** Do rows of large tables gather faster in JavaScript than by the backend's kernel? See `row-table.ts`. */
-  readonly gathersOnHost: boolean;
   /** Bytes that tensors of one fused program may take together. A program that needs more is cut into several. */
   readonly memoryBudgetBytes: number;
   readonly noise: NoiseSource;
@@ -63,8 +61,7 @@ function engineOn(loaded: LoadedBackend, clock: Clock): Engine {
     tf,
     backend: loaded.name,
     device: loaded.device,
-    leastMembers: loaded.name === "wasm" ? 2 : 1,
-    gathersOnHost: loaded.name === "wasm",
+    leastMembers: 1,
     memoryBudgetBytes: loaded.memoryBudgetBytes,
     noise: loaded.noise,
     datasets: new DatasetCache(),

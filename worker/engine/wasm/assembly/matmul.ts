@@ -14,6 +14,9 @@ import { LANES, NUMBER, VECTOR, loadPart, multiplyAdd, storePart } from "./simd"
 const WIDE: usize = 8;
 /** Rows of a full tile. */
 const TALL: usize = 4;
+/** B of more bytes than this does not stay in a first-level cache: with rows enough to pay for it, its panels are packed. */
+const CACHED_BYTES: usize = 1 << 14;
+const ROWS_THAT_PAY: usize = 32;
 
 /** Bytes of scratch that a product needs. */
 export function matmulScratchBytes(columns: usize, inner: usize): usize {
@@ -42,23 +45,53 @@ export function multiply(
   scratch: usize,
 ): void {
   const full = columns - (columns % WIDE);
-  const direct = bColumn == 1;
-  let j: usize = 0;
-  for (; j < full; j += WIDE) {
-    let panel = b + j * NUMBER;
-    let step = bInner;
-    if (!direct) {
-      packPanel(b + j * bColumn * NUMBER, scratch, inner, bInner, bColumn, WIDE, WIDE);
-      panel = scratch;
-      step = WIDE;
+  const direct = bColumn == 1 && (rows < ROWS_THAT_PAY || inner * bInner * NUMBER <= CACHED_BYTES);
+  packPanels(b, scratch, columns, inner, bInner, bColumn, direct ? full : 0);
+  const block = rowsOfBlock(inner);
+  for (let i: usize = 0; i < rows; i += block) {
+    const count = min<usize>(block, rows - i);
+    const aBlock = a + i * aRow * NUMBER;
+    const cBlock = c + i * cRow * NUMBER;
+    let j: usize = 0;
+    for (; j < full; j += WIDE) {
+      const panel = direct ? b + j * NUMBER : scratch + j * inner * NUMBER;
+      const step = direct ? bInner : WIDE;
+      widePanel(aBlock, panel, cBlock + j * NUMBER, count, inner, aRow, aInner, step, cRow, accumulate);
     }
-    widePanel(a, panel, c + j * NUMBER, rows, inner, aRow, aInner, step, cRow, accumulate);
+    for (; j < columns; j += LANES) {
+      const part = min<usize>(LANES, columns - j);
+      const panel = scratch + j * inner * NUMBER;
+      narrowPanel(aBlock, panel, cBlock + j * NUMBER, count, inner, aRow, aInner, cRow, part, accumulate);
+    }
   }
-  while (j < columns) {
+}
+
+/** Rows of A that stay in the cache while all panels of B pass. */
+// @ts-ignore: decorator
+@inline
+function rowsOfBlock(inner: usize): usize {
+  const rows = CACHED_BYTES / (max<usize>(inner, 1) * NUMBER);
+  return max<usize>(TALL, rows - (rows % TALL));
+}
+
+/** Packs the columns from `from` on, each panel at its first column times `inner`. */
+function packPanels(
+  b: usize,
+  scratch: usize,
+  columns: usize,
+  inner: usize,
+  bInner: usize,
+  bColumn: usize,
+  from: usize,
+): void {
+  const full = columns - (columns % WIDE);
+  let j = from;
+  for (; j < full; j += WIDE) {
+    packPanel(b + j * bColumn * NUMBER, scratch + j * inner * NUMBER, inner, bInner, bColumn, WIDE, WIDE);
+  }
+  for (; j < columns; j += LANES) {
     const count = min<usize>(LANES, columns - j);
-    packPanel(b + j * bColumn * NUMBER, scratch, inner, bInner, bColumn, count, LANES);
-    narrowPanel(a, scratch, c + j * NUMBER, rows, inner, aRow, aInner, cRow, count, accumulate);
-    j += count;
+    packPanel(b + j * bColumn * NUMBER, scratch + j * inner * NUMBER, inner, bInner, bColumn, count, LANES);
   }
 }
 
@@ -72,10 +105,8 @@ function packPanel(
   count: usize,
   width: usize,
 ): void {
-  if (count == WIDE && bInner == 1) {
-    transposePanel(b, to, inner, bColumn);
-    return;
-  }
+  if (count == WIDE && bInner == 1) return transposePanel(b, to, inner, bColumn);
+  if (count == WIDE && bColumn == 1) return copyPanel(b, to, inner, bInner);
   for (let k: usize = 0; k < inner; k += 1) {
     let from = b + k * bInner * NUMBER;
     const row = to + k * width * NUMBER;
@@ -85,6 +116,16 @@ function packPanel(
       from += bColumn * NUMBER;
     }
     for (; j < width; j += 1) store<f32>(row + j * NUMBER, 0);
+  }
+}
+
+/** Eight adjacent columns to [inner x 8]. */
+function copyPanel(b: usize, to: usize, inner: usize, bInner: usize): void {
+  for (let k: usize = 0; k < inner; k += 1) {
+    v128.store(to, v128.load(b));
+    v128.store(to, v128.load(b, VECTOR), VECTOR);
+    b += bInner * NUMBER;
+    to += WIDE * NUMBER;
   }
 }
 
