@@ -1,5 +1,6 @@
 // `npm test`: every check in order, each with its own output, then one total. Plain JavaScript, for it runs before the build.
-// The counts come from the runners: vitest's JSON report for the suites, the exit status for the others (one check each).
+// The counts come from the runners: vitest's JSON report for the suites, the exit status for the others (one check each). A
+// backend that cannot be used here is one skip. Arguments name the checks to run, all of them by default.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -51,15 +52,16 @@ function generatedIsFresh() {
   }
 }
 
-/** One vitest project. */
-function suite(name) {
+/** One vitest project, or some of its files, under a name of its own and with variables of the environment. */
+function suite(name, { project = name, files = [], env = {} } = {}) {
   if (only.length > 0 && !only.includes(name)) return;
   console.log(`\n== ${name}`);
   const report = join(scratch, `${name}.json`);
-  const args = ["run", "--config", "test/vitest.config.ts", "--project", name];
+  const args = ["run", "--config", "test/vitest.config.ts", "--project", project, ...files];
   spawnSync(bin("vitest"), [...args, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
     cwd: root,
     stdio: "inherit",
+    env: { ...process.env, ...env },
   });
   let result;
   try {
@@ -81,6 +83,50 @@ function suite(name) {
   if (result.numTotalTests === 0) fail(`${name} (no test ran)`);
 }
 
+/** The numeric suites of conformance, those of test-backend.ts, on another backend than wasm; one skip where it is not usable. */
+function conformanceOn(backend, env = {}) {
+  const name = `conformance on ${backend}`;
+  if (only.length > 0 && !only.includes(name)) return;
+  const { usable, reason } = probe(backend, env);
+  if (usable) {
+    const folder = join("test", "conformance");
+    const paths = readdirSync(join(root, folder)).map((file) => join(folder, file));
+    const numeric = paths.filter((path) => readFileSync(join(root, path), "utf8").includes("/test-backend.ts"));
+    suite(name, { project: "conformance", files: numeric, env: { ...env, OCCAM_TEST_BACKEND: backend } });
+    return;
+  }
+  console.log(`\n== ${name}`);
+  if (reason === undefined) fail(`${name} (the backend could not be asked)`);
+  else {
+    console.log(`skipped: ${reason}`);
+    totals.skipped += 1;
+    skippedNames.push(`${name}: ${reason}`);
+  }
+}
+
+/** Opens a backend in a process of its own, from the build: usable, or the reason why not. A crash is neither. */
+function probe(backend, env) {
+  const script = `
+    const { loadBackend } = await import(${JSON.stringify(new URL("../dist/worker/engine/backends.js", import.meta.url))});
+    const said = await loadBackend(${JSON.stringify(backend)}).then(
+      () => ({ usable: true }),
+      (error) => ({ usable: false, reason: error.code === "unsupported" ? error.message : undefined }),
+    );
+    console.log(JSON.stringify(said));
+    process.exit(0);`;
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    return JSON.parse(stdout.trim().split("\n").at(-1));
+  } catch {
+    return { usable: false };
+  }
+}
+
 check("lint", bin("oxlint"), ["--type-aware", "--deny-warnings"]);
 check("format", bin("prettier"), ["--check", "--log-level", "warn", "."]);
 check("unused", bin("knip"), ["--no-progress"]);
@@ -89,7 +135,11 @@ check("proto-breaking", bin("buf"), ["breaking", "--against", "baseline.binpb"],
 generatedIsFresh();
 check("types", bin("tsc"), ["--noEmit"]);
 check("build", "npm", ["run", "build"]);
-for (const name of ["unit", "conformance", "simulation", "e2e"]) suite(name);
+for (const name of ["unit", "conformance"]) suite(name);
+conformanceOn("tensorflow");
+// In tests a software device will do.
+conformanceOn("webgpu", { OCCAM_WEBGPU_SOFTWARE: "1" });
+for (const name of ["simulation", "e2e"]) suite(name);
 
 rmSync(scratch, { recursive: true, force: true });
 if (skippedNames.length > 0) console.log(`\nSkipped:\n${skippedNames.map((name) => `  ${name}`).join("\n")}`);

@@ -7,11 +7,11 @@ import { REFERENCE_MODELS } from "../support/reference-models.ts";
 import { smallConfigs } from "../support/schema-variants.ts";
 import { SMALL_TASKS } from "../support/small-tasks.ts";
 import { bitsOf, stack, unstack } from "../support/stacked.ts";
-import { openWasm } from "../support/wasm.ts";
+import { openTestBackend } from "../support/test-backend.ts";
 
 let tf: Tf;
 beforeAll(async () => {
-  tf = await openWasm();
+  tf = await openTestBackend();
 });
 
 const cases = ARCHITECTURES.flatMap((architecture) =>

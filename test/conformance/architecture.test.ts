@@ -1,4 +1,4 @@
-/** What every architecture of the registry must do, on every small task that it supports, on the wasm backend. */
+/** What every architecture of the registry must do, on every small task that it supports. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { ARCHITECTURES } from "../../src/catalogue/registry.ts";
 import {
@@ -13,11 +13,11 @@ import { ModelUnderTest, ROWS } from "../support/model-under-test.ts";
 import { smallConfigs } from "../support/schema-variants.ts";
 import { SMALL_TASKS } from "../support/small-tasks.ts";
 import { bitsOf, normals, sizeOf, stack, unstack } from "../support/stacked.ts";
-import { openWasm } from "../support/wasm.ts";
+import { expectSame, openTestBackend, THE_SAME } from "../support/test-backend.ts";
 
 let tf: Tf;
 beforeAll(async () => {
-  tf = await openWasm();
+  tf = await openTestBackend();
 });
 
 interface Case {
@@ -78,7 +78,7 @@ describe.each(cases)("$name", (each) => {
     expectGradientsToAgree(open(each), each.config["activation"] === "relu");
   });
 
-  test("a member's output and gradients are bitwise the same in a program of five and of two, and twice", () => {
+  test(`a member's output and gradients are ${THE_SAME} in a program of five and of two, and twice`, () => {
     const model = open(each);
     const five = model.run([0, 1, 2, 3, 4]);
     expect(five.outputs.map(bitsOf)).not.toEqual(five.outputs.map(() => bitsOf(five.outputs[0]!)));
@@ -86,15 +86,17 @@ describe.each(cases)("$name", (each) => {
       // Once first and once second, beside another member each time.
       const pair = model.run([member, (member + 1) % 5]);
       for (const [place, k] of [member, (member + 1) % 5].entries()) {
-        expect(bitsOf(pair.outputs[place]!)).toEqual(bitsOf(five.outputs[k]!));
+        expectSame(pair.outputs[place]!, five.outputs[k]!);
         pair.gradients.forEach((gradient, index) =>
-          expect(bitsOf(gradient[place]!), model.parameters[index]!.name).toEqual(bitsOf(five.gradients[index]![k]!)),
+          expectSame(gradient[place]!, five.gradients[index]![k]!, model.parameters[index]!.name),
         );
       }
     }
     const again = model.run([0, 1, 2, 3, 4]);
-    expect(again.outputs.map(bitsOf)).toEqual(five.outputs.map(bitsOf));
-    expect(again.gradients.flat().map(bitsOf)).toEqual(five.gradients.flat().map(bitsOf));
+    again.outputs.forEach((values, member) => expectSame(values, five.outputs[member]!));
+    again.gradients.forEach((gradient, index) =>
+      gradient.forEach((values, member) => expectSame(values, five.gradients[index]![member]!)),
+    );
   });
 
   test("it shows its hidden activations in a fixed order, as [members, rows, width], and goes on with what it gets", () => {
@@ -122,7 +124,9 @@ describe.each(cases)("$name", (each) => {
   });
 
   test("its cost counts every multiply-add of its products, and not many times over", async () => {
-    const model = open(each);
+    // By plain operations, of which each product is one kernel: our own do a whole layer in one.
+    const plain = Object.create(tf, { getKernel: { value: () => undefined } }) as Tf;
+    const model = new ModelUnderTest(plain, each.architecture, each.config, each.task);
     const profile = await tf.profile(() =>
       tf.tidy(() => void model.forward(model.stackWeights([0, 1]), model.stackInput([0, 1]))),
     );
@@ -167,11 +171,12 @@ describe.each(cases)("$name", (each) => {
  *
  * With relu a kink within e of w spoils the differences that reach over it. Then the second-order difference of the other side,
  * (4 L(e/2) - L(e) - 3 L(0)) / e, is good: L is smooth, and but for layer normalisation linear, between kinks. Where kinks are on
- * both sides a smaller step has fewer of them: one of the estimates with e = 2^-8 and 2^-11 has to agree.
+ * both sides a smaller step has fewer of them, and more rounding: one of the estimates with e = 2^-8 .. 2^-11 has to agree. They
+ * scatter by some thousandths of |gradient|, a tenth of what the least wrong entry makes.
  */
 function expectGradientsToAgree(model: ModelUnderTest, hasKinks: boolean): void {
   const members = [0, 1, 2];
-  const epsilons = hasKinks ? [2 ** -8, 2 ** -11] : [2 ** -6];
+  const epsilons = hasKinks ? [8, 8.5, 9, 9.5, 10, 10.5, 11].map((octaves) => 2 ** -octaves) : [2 ** -6];
   tf.tidy(() => {
     const input = model.stackInput(members);
     const weights = model.stackWeights(members);

@@ -4,11 +4,11 @@ import { optimizerOf } from "../../src/catalogue/registry.ts";
 import type { Scalar, Tf } from "../../src/catalogue/entry.ts";
 import { descend } from "../support/optimizer-under-test.ts";
 import type { Stack } from "../support/stacked.ts";
-import { openWasm } from "../support/wasm.ts";
+import { openTestBackend } from "../support/test-backend.ts";
 
 let tf: Tf;
 beforeAll(async () => {
-  tf = await openWasm();
+  tf = await openTestBackend();
 });
 
 const STEPS = 30;

@@ -9,11 +9,11 @@ import { weightNoise } from "../../src/catalogue/regulariser/weight-noise.ts";
 import type { Tensor, Tensor3D, Tf } from "../../src/catalogue/entry.ts";
 import { fillUniform, rootKey } from "../../src/core/random.ts";
 import { perMember, stack, unstack } from "../support/stacked.ts";
-import { openWasm } from "../support/wasm.ts";
+import { openTestBackend } from "../support/test-backend.ts";
 
 let tf: Tf;
 beforeAll(async () => {
-  tf = await openWasm();
+  tf = await openTestBackend();
 });
 
 /** Two members of one row: strengths 0.5 and 0.25, exact in binary. */

@@ -15,15 +15,18 @@ interface Backend {
   load(): Promise<LoadedBackend>;
 }
 
+const NATIVE_INSTALL =
+  "build the addon with deploy/tensorflow/build-addon.sh and set OCCAM_TFJS_NODE, or npm ci where its download can be reached";
+
 const BACKENDS: Readonly<Record<BackendName, Backend>> = {
   "tensorflow-gpu": {
     packageName: "@tensorflow/tfjs-node-gpu",
-    install: "npm install @tensorflow/tfjs-node-gpu@4.22.0 (it downloads a native library)",
+    install: NATIVE_INSTALL,
     load: () => loadTensorflow("tensorflow-gpu"),
   },
   tensorflow: {
     packageName: "@tensorflow/tfjs-node",
-    install: "npm install @tensorflow/tfjs-node@4.22.0 (it downloads a native library)",
+    install: NATIVE_INSTALL,
     load: () => loadTensorflow("tensorflow"),
   },
   webgpu: {
@@ -55,7 +58,7 @@ function unusable(name: BackendName, error: unknown): OccamError {
     });
   }
   return new OccamError("unsupported", `backend ${name}: ${firstLine(messageOf(error))}`, {
-    hint: `npm rebuild ${packageName}, or use --backend wasm`,
+    hint: name === "wasm" ? install : `${install}; or use --backend wasm`,
     cause: error,
   });
 }

@@ -1,54 +1,83 @@
 /**
  * The TensorFlow C library through `@tensorflow/tfjs-node` (CPU) and `@tensorflow/tfjs-node-gpu` (NVIDIA GPUs), which are one
  * addon over two builds of the library.
+ *
+ * OCCAM_TFJS_NODE names the folder of a tfjs-node package that stands in for both: `deploy/tensorflow/build-addon.sh` makes
+ * one over a current library. Whether it computes on a GPU is asked of the library, never taken from a package's name.
  */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
 import { OccamError } from "../../../src/core/errors.ts";
 import type { Tf } from "../../../src/catalogue/entry.ts";
 import type { LoadedBackend } from "../loaded-backend.ts";
-import { philoxNoise } from "../noise.ts";
 import { processor } from "../processor.ts";
+import { deviceBudgetBytes, hostBudgetBytes } from "./memory-budget.ts";
+import { nativeBackend } from "./native-backend.ts";
+import { tensorflowNoise } from "./noise.ts";
 
 /** What the native packages add to the core module. */
 type NativeTf = Tf & { readonly version: { readonly "tfjs-core": string } };
 
-/** What the native backend object (tfjs-node's NodeJSKernelBackend) tells of its library. */
-interface NativeBackend {
-  readonly isUsingGpuDevice: boolean;
-  readonly binding: { readonly TF_Version: string };
-}
-
 const require = createRequire(import.meta.url);
-/** The native addon does not load on Node 23 and later. */
-const LAST_NATIVE_NODE_MAJOR = 22;
-const MEMORY_BUDGET_BYTES = 8 * 2 ** 30;
 
 export async function loadTensorflow(name: "tensorflow" | "tensorflow-gpu"): Promise<LoadedBackend> {
-  const major = Number(process.versions.node.split(".")[0]);
-  const packageName = name === "tensorflow-gpu" ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
-  // Resolved first, so that "not installed" is told apart from "does not load".
-  require.resolve(packageName);
-  if (major > LAST_NATIVE_NODE_MAJOR) {
-    throw new OccamError("unsupported", `backend ${name}: its native addon does not load on Node ${major}`, {
-      hint: "use Node 20 or 22, or --backend wasm",
-    });
-  }
-  const tf = require(packageName) as NativeTf;
+  const path = packageOf(name);
+  for (const [name, value] of Object.entries(LIBRARY_DEFAULTS)) process.env[name] ??= value;
+  restoreUtil();
+  const tf = require(path) as NativeTf;
   await tf.setBackend("tensorflow");
   await tf.ready();
-  const { isUsingGpuDevice: onGpu, binding } = tf.backend() as unknown as NativeBackend;
+  const { isUsingGpuDevice: onGpu, binding } = nativeBackend(tf);
+  const library = `TensorFlow ${binding.TF_Version}`;
   if (name === "tensorflow-gpu" && !onGpu) {
-    throw new OccamError("unsupported", "backend tensorflow-gpu: the library loaded, but it sees no usable GPU", {
-      hint: "check nvidia-smi, and that CUDA 11.x and cuDNN 8 are on the library path",
+    throw new OccamError("unsupported", `backend tensorflow-gpu: ${library} loaded, but it sees no usable GPU`, {
+      hint: "check nvidia-smi, that the library was built with CUDA, and that CUDA and cuDNN are on the library path",
     });
   }
-  const library = `TensorFlow ${binding.TF_Version}`;
   return {
     tf,
     name,
     device: onGpu ? `${library} on an NVIDIA GPU` : `${library} on ${processor()}`,
     version: tf.version["tfjs-core"],
-    memoryBudgetBytes: MEMORY_BUDGET_BYTES,
-    noise: philoxNoise(tf),
+    memoryBudgetBytes: onGpu ? deviceBudgetBytes() : hostBudgetBytes(),
+    noise: tensorflowNoise(tf),
   };
+}
+
+/** What to require. Resolved first, so that "not installed" is told apart from "does not load". */
+function packageOf(name: "tensorflow" | "tensorflow-gpu"): string {
+  const given = process.env["OCCAM_TFJS_NODE"];
+  if (given === undefined || given === "") {
+    const packageName = name === "tensorflow-gpu" ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
+    require.resolve(packageName);
+    return packageName;
+  }
+  const folder = resolve(given);
+  if (existsSync(join(folder, "package.json"))) return folder;
+  throw new OccamError("unsupported", `backend ${name}: OCCAM_TFJS_NODE names no package: ${folder}`, {
+    hint: "deploy/tensorflow/build-addon.sh makes one, and says its folder; or unset the variable",
+  });
+}
+
+/** What the library reads once, when it loads; a user's own values stand. */
+const LIBRARY_DEFAULTS: Readonly<Record<string, string>> = {
+  // Warnings and worse: at 0 it tells of each instruction set that it was not built for.
+  TF_CPP_MIN_LOG_LEVEL: "1",
+  // Its kernels serve none of our batched products (measured: no difference), and it prints two lines at every start.
+  TF_ENABLE_ONEDNN_OPTS: "0",
+  // Else it takes all of the GPU's memory, and a doctor beside a worker fails.
+  TF_FORCE_GPU_ALLOW_GROWTH: "true",
+  // Else products of float32 have the 10 bits of TF32 on Ampere and later: errors of 1e-3 in every loss and gradient.
+  NVIDIA_TF32_OVERRIDE: "0",
+};
+
+/**
+ * Two functions of node:util that tfjs-node 4.22.0 calls: Node 23 has removed the one, and each version warns of what it
+ * still has.
+ */
+function restoreUtil(): void {
+  const util = require("node:util") as { isNullOrUndefined?: unknown; isArray?: unknown };
+  util.isNullOrUndefined = (value: unknown): boolean => value === null || value === undefined;
+  util.isArray = Array.isArray;
 }

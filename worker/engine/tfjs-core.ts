@@ -1,0 +1,14 @@
+/** TensorFlow.js's core with its gradients, for the backends that come as packages beside it. One a process. */
+import { createRequire } from "node:module";
+import { invariant } from "../../src/core/errors.ts";
+import type { Tf } from "../../src/catalogue/entry.ts";
+
+const require = createRequire(import.meta.url);
+
+export function loadTfjsCore(): Tf {
+  const tf = require("@tensorflow/tfjs-core") as Tf;
+  // The core bundle has no gradients of its own; tfjs-layers registers them.
+  const layers: unknown = require("@tensorflow/tfjs-layers");
+  invariant(layers, "tfjs-layers loads");
+  return tf;
+}
