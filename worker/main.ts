@@ -17,8 +17,6 @@ import { coordinatorPeer } from "./session/coordinator-peer.ts";
 import { DEFAULT_TIMINGS, type SessionTimings } from "./session/timings.ts";
 import type { BackendChoice } from "./trainer/protocol.ts";
 
-/** Cells of one program: past this width wasm gains little more, and results come late. */
-export const DEFAULT_MAX_FUSE_WIDTH = 32;
 /** Of the memory that is free at the start: the rest is for datasets, the event loop's own heaps and other workers. */
 const MEMORY_SHARE = 0.5;
 
@@ -29,7 +27,10 @@ export interface WorkerOptions {
   /** The same at every start of this worker, and its alone. */
   readonly workerId: WorkerId;
   readonly backend: BackendChoice;
+  /** Cells of one shard, at the most; by default what is good for the backend. */
   readonly maxFuseWidth?: number;
+  /** The coordinator is looked for from then on; by default at once. The backend opens meanwhile. */
+  readonly coordinatorUp?: Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timings?: Partial<SessionTimings>;
@@ -38,6 +39,8 @@ export interface WorkerOptions {
 }
 
 export interface RunningWorker {
+  /** What it computes on; with `auto`, what that came to. */
+  readonly backend: string;
   /** The exit code. */
   readonly done: Promise<number>;
   /** Takes nothing more, hands back what is unfinished, ends. */
@@ -57,7 +60,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       backend,
       logLevel: LOG_LEVELS.find((level) => level === logger.level) ?? "info",
     },
-    maxFuseWidth: options.maxFuseWidth ?? DEFAULT_MAX_FUSE_WIDTH,
+    coordinatorUp: options.coordinatorUp ?? Promise.resolve(),
+    maxFuseWidth: options.maxFuseWidth,
     memoryLimitBytes: MEMORY_SHARE * freemem(),
     clock,
     logger: logger.child({ worker: workerId }),
@@ -66,7 +70,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   });
   agent.start();
   await agent.ready;
-  return { done: agent.done, drain: () => agent.drain() };
+  return { backend: agent.backend, done: agent.done, drain: () => agent.drain() };
 }
 
 /** In a build the trainer lies beside this file as JavaScript; the sources cannot be run by Node 20. */

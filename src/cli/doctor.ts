@@ -15,6 +15,8 @@ export interface Check {
   readonly detail: string;
   /** What would mend it; empty when nothing needs to be mended. */
   readonly hint: string;
+  /** The figures of `detail`, for scripts. */
+  readonly facts?: Readonly<Record<string, string | number>>;
 }
 
 export async function examine(storeDir: string, io: Io): Promise<readonly Check[]> {
@@ -43,14 +45,17 @@ async function backendChecks(): Promise<readonly Check[]> {
         hint: diagnosis.hint,
       };
     }
-    const { device, version, gflops } = diagnosis;
-    return { name, state: "ok", detail: `${version}, ${device}, ${gflops.toFixed(1)} GFLOP/s`, hint: "" };
+    const { device, version, gflops, memoryBytes } = diagnosis;
+    const speed = `${gflops.toFixed(1)} GFLOP/s in a fused training step`;
+    const detail = `${version}, ${device}, ${gibibytes(memoryBytes)} for a program, ${speed}`;
+    return { name, state: "ok", detail, hint: "", facts: { device, version, gflops, memoryBytes } };
   });
 }
 
-/** Node.js below this lacks what Occam uses; the native backends do not load on versions above the last. */
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/** Node.js below this lacks what Occam uses. */
 const LEAST_NODE = [20, 19] as const;
-const LAST_NATIVE_MAJOR = 22;
 
 export function nodeCheck(version: string): Check {
   const [major = 0, minor = 0] = version.split(".").map(Number);
@@ -58,15 +63,11 @@ export function nodeCheck(version: string): Check {
   if (major < LEAST_NODE[0] || (major === LEAST_NODE[0] && minor < LEAST_NODE[1])) {
     return { name, state: "failed", detail: version, hint: `Install Node.js ${LEAST_NODE.join(".")} or later.` };
   }
-  if (major > LAST_NATIVE_MAJOR) {
-    const hint = `The native TensorFlow backends need Node.js ${LAST_NATIVE_MAJOR} or earlier; wasm works.`;
-    return { name, state: "warning", detail: version, hint };
-  }
   return { name, state: "ok", detail: version, hint: "" };
 }
 
 function machineCheck(): Check {
-  const detail = `${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(1)} GiB of memory, ${process.platform} ${process.arch}`;
+  const detail = `${availableParallelism()} cores, ${gibibytes(totalmem())} of memory, ${process.platform} ${process.arch}`;
   return { name: "machine", state: "ok", detail, hint: "" };
 }
 
@@ -87,7 +88,7 @@ async function storeCheck(folder: string, io: Io): Promise<Check> {
     await file.close();
     const { bavail, bsize } = statfsSync(folder);
     const free = bavail * bsize;
-    const detail = `${folder}: writable, fsync ${syncMs.toFixed(1)} ms, ${(free / 2 ** 30).toFixed(1)} GiB free`;
+    const detail = `${folder}: writable, fsync ${syncMs.toFixed(1)} ms, ${gibibytes(free)} free`;
     if (free < LEAST_FREE_BYTES)
       return { name, state: "warning", detail, hint: "Free some disk, or give another --store." };
     if (syncMs > SLOW_SYNC_MS) {

@@ -39,11 +39,15 @@ export const logLevelOption = {
   },
 } as const;
 
+/** As a user writes it. */
+export const BACKENDS = ["auto", "tensorflow-gpu", "tensorflow", "webgpu", "wasm"] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
 export const backendOption = {
   backend: {
-    choices: ["auto", "tensorflow-gpu", "tensorflow", "wasm"] as const,
+    choices: BACKENDS,
     default: "auto" as const,
     requiresArg: true,
-    describe: "What computes; auto takes the fastest that works here (see occam doctor)",
+    describe: "What computes; auto takes the first of these that works here (see occam doctor)",
   },
 } as const;

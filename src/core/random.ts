@@ -106,7 +106,7 @@ export function fillIntegers(key: RandomKey, address: StreamAddress, bound: numb
   for (let i = 0; i < out.length; i += 4) {
     philox(key, i >>> 2, 0, address.a, address.b, block);
     const end = Math.min(4, out.length - i);
-    for (let j = 0; j < end; j += 1) out[i + j] = Math.floor((block[j]! / TWO_POW_32) * bound);
+    for (let j = 0; j < end; j += 1) out[i + j] = mulHigh(block[j]!, bound);
   }
 }
 

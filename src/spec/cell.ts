@@ -72,12 +72,17 @@ export function taskOf(config: CellConfig): Task {
   return datasetOf(config.data).task(config.data);
 }
 
+/** Fields of an architecture that its initial weights alone depend on: each member of a program has its own. */
+const INITIAL_FIELDS: readonly string[] = ["initScale"];
+
 /**
  * What cells must share to run as one program: all that tensor shapes and the schedule depend on. Optimizers, regularisers,
- * seeds and the contents of the data may differ.
+ * seeds, the scale of the initial weights and the contents of the data may differ.
  */
 export function fuseKeyOf(config: CellConfig): FuseKey {
-  const { architecture, train, estimate } = config;
+  const { train, estimate } = config;
+  const fields = Object.entries(config.architecture).filter(([field]) => !INITIAL_FIELDS.includes(field));
+  const architecture = Object.fromEntries(fields);
   const parts = { architecture, task: taskOf(config), train, estimate, dtype: "float32" };
   return asFuseKey(sha256Hex(canonicalJson(parts as unknown as Json)).slice(0, 16));
 }

@@ -24,8 +24,8 @@ export interface PlanOptions {
 export const EXACT_POINTS = 200_000;
 /** A kept fraction p is then known to sqrt(p (1 - p) / 10,000), below 0.5 percentage points. */
 const SAMPLE_POINTS = 10_000;
-/** What the plan assumes a worker fuses at the most. */
-const PLANNED_FUSE_WIDTH = 32;
+/** Cells of a shard, at the most: what a worker on a processor takes by default (worker/engine/fuse-width.ts). */
+const PLANNED_FUSE_WIDTH = 64;
 
 /** How many shards have how many cells. */
 interface Width {

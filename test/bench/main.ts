@@ -1,17 +1,61 @@
 /**
- * `npm run bench [-- --backend NAME] [-- --json FILE]`: prints one table of measurements made in this run, as ratios where
- * there is something to compare with, and writes them as JSON (dist/bench.json, unless told otherwise).
+ * `npm run bench`: measures the engine in this process on this machine, prints one table a part, with ratios where there is
+ * something to compare with, and writes all of it as JSON.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { systemClock, type Clock } from "../../src/core/clock.ts";
 import { PACKAGE_VERSION } from "../../src/core/version.ts";
 import { BACKEND_NAMES, type BackendName } from "../../worker/engine/loaded-backend.ts";
 import { openEngine } from "../../worker/engine/engine.ts";
-import { benchEngine, type Measurement } from "./engine-bench.ts";
+import { curvePart } from "./curve-bench.ts";
+import { floorPart } from "./floor-bench.ts";
+import { fusedPart } from "./fused-bench.ts";
+import { gridPart } from "./grid-bench.ts";
+import { kernelPart } from "./kernel-bench.ts";
+import type { Measurement } from "./measurement.ts";
+import { memoryPart } from "./memory-bench.ts";
+import type { Part } from "./part.ts";
+import { processorClock } from "./processor-clock.ts";
+import { samplerPart } from "./sampler-bench.ts";
+import { shippedPart } from "./shipped-bench.ts";
+import { torchPart } from "./torch-bench.ts";
+
+const PARTS: readonly Part[] = [
+  fusedPart,
+  shippedPart,
+  floorPart,
+  curvePart,
+  samplerPart,
+  memoryPart,
+  kernelPart,
+  torchPart,
+  gridPart,
+];
+
+const HELP = `npm run bench -- [--only PART ...] [--backend NAME] [--clock CLOCK] [--json FILE]
+
+  --only PART     measure this part alone; may be given more than once
+  --backend NAME  auto, ${BACKEND_NAMES.join(", ")} [auto]
+  --clock CLOCK   wall, or processor: time of this process's threads alone, for a machine that is busy [wall]
+  --json FILE     where the numbers go [dist/bench.json]
+
+Parts
+${PARTS.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
+
+Example: OCCAM_BENCH_PYTHON=~/torch/bin/python npm run bench -- --only torch --only sampler
+`;
 
 const { values: flags } = parseArgs({
-  options: { backend: { type: "string", default: "auto" }, json: { type: "string", default: "dist/bench.json" } },
+  options: {
+    only: { type: "string", multiple: true, default: [] },
+    backend: { type: "string", default: "auto" },
+    clock: { type: "string", default: "wall" },
+    json: { type: "string", default: "dist/bench.json" },
+    help: { type: "boolean", short: "h", default: false },
+  },
 });
 
 function backendOf(name: string): "auto" | BackendName {
@@ -20,23 +64,60 @@ function backendOf(name: string): "auto" | BackendName {
   return known;
 }
 
+function clockOf(name: string): Clock {
+  if (name === "processor") return processorClock;
+  if (name === "wall") return systemClock;
+  throw new Error(`--clock is wall or processor, not ${name}`);
+}
+
+function partsOf(names: readonly string[]): readonly Part[] {
+  const unknown = names.find((name) => PARTS.every((part) => part.name !== name));
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such part; see --help`);
+  return names.length === 0 ? PARTS : PARTS.filter(({ name }) => names.includes(name));
+}
+
 function tableOf(measurements: readonly Measurement[]): string {
-  const rows = measurements.map(({ name, value, unit, ratio, against }) => [
+  const rows = measurements.map(({ name, value, unit, spread, ratio, against }) => [
     name,
     value.toPrecision(3),
     unit,
+    spread === null ? "" : `±${(100 * spread).toFixed(0)}%`,
     ratio === null ? "" : `${ratio.toPrecision(3)}x`,
     against,
   ]);
-  const all = [["measurement", "value", "unit", "ratio", "against"], ...rows];
+  const all = [["measurement", "value", "unit", "spread", "ratio", "to"], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   return all.map((row) => row.map((text, column) => text.padEnd(widths[column]!)).join("  ").trimEnd()).join("\n"); // prettier-ignore
 }
 
-const engine = await openEngine(backendOf(flags.backend), { onFallback: (reason) => console.error(reason) });
-console.log(`${engine.backend}: ${engine.device}\n`);
-const measurements = await benchEngine(engine);
-console.log(tableOf(measurements));
-mkdirSync(dirname(flags.json), { recursive: true });
-const report = { version: PACKAGE_VERSION, backend: engine.backend, device: engine.device, measurements };
-writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
+type Outcome = Awaited<ReturnType<Part["run"]>>;
+
+async function measureAll(parts: readonly Part[]): Promise<void> {
+  const clock = clockOf(flags.clock);
+  const onFallback = (reason: string): void => console.error(reason);
+  const engine = await openEngine(backendOf(flags.backend), { clock, onFallback });
+  console.log(`${engine.backend}: ${engine.device}`);
+  const outcomes: Record<string, Outcome> = {};
+  for (const { name, run } of parts) {
+    const startMs = systemClock.monotonicMs();
+    console.error(`measuring ${name} ...`);
+    const outcome = await run(engine);
+    outcomes[name] = outcome;
+    console.error(`measured ${name} in ${((systemClock.monotonicMs() - startMs) / 1000).toFixed(1)} s`);
+    console.log(`\n${name}\n${"skipped" in outcome ? `skipped: ${outcome.skipped}` : tableOf(outcome)}`);
+  }
+  mkdirSync(dirname(flags.json), { recursive: true });
+  const machine = { cpu: cpus()[0]?.model ?? "", cores: cpus().length, node: process.version };
+  const report = {
+    version: PACKAGE_VERSION,
+    backend: engine.backend,
+    device: engine.device,
+    clock: flags.clock,
+    machine,
+    parts: outcomes,
+  };
+  writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+if (flags.help) console.log(HELP);
+else await measureAll(partsOf(flags.only));

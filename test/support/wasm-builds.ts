@@ -7,7 +7,7 @@ import { RELAXED_SIMD_VARIABLE } from "../../worker/engine/wasm/kernel-module.ts
 import { OWN_KERNELS } from "../../worker/engine/wasm/kernels.ts";
 import { registerKernels } from "../../worker/engine/wasm/register.ts";
 
-export type WasmBuild = "plain" | "relaxed";
+type WasmBuild = "plain" | "relaxed";
 
 const RELAXED = new URL("../../dist/worker/engine/wasm/kernels-relaxed.wasm", import.meta.url);
 

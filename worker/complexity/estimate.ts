@@ -52,7 +52,7 @@ export async function estimateAll(
   const config = trained[0]?.member.cell.config.estimate;
   if (config === undefined || config.sampler === "none") return trained.map(() => null);
   const estimates: Estimate[] = [];
-  const width = groupWidth(program, data, config);
+  const width = cellsAtOnce(program, data, config);
   for (let at = 0; at < trained.length; at += width) {
     const prepared: Prepared[] = [];
     for (const ended of trained.slice(at, at + width)) {
@@ -64,8 +64,9 @@ export async function estimateAll(
   return estimates;
 }
 
-/** Cells whose chains fit into the engine's memory together. */
-function groupWidth(program: Program, data: FusedData, config: EstimateConfig): number {
+/** Cells whose chains fit into the engine's memory together, by the estimate of `train/memory.ts`. */
+export function cellsAtOnce(program: Program, data: FusedData, config: EstimateConfig): number {
+  if (config.sampler === "none") return Infinity;
   const pool = poolShape(program, data.rows("train"), config.batch);
   const bytes = bytesPerChain(program, pool, config.chains);
   return Math.max(1, Math.floor(program.engine.memoryBudgetBytes / bytes));

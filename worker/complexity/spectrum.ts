@@ -2,7 +2,7 @@
  * Eigenvalues and rank of a Gauss-Newton kernel, in double precision, from whichever of the two Gram matrices is smaller:
  * rows x rows (J J^T) or parameters x parameters (J^T J).
  */
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { gramEigenvalues } from "../engine/wasm/gram-eigenvalues.ts";
 import type { KernelRows } from "./kernel.ts";
 
 export interface Spectrum {
@@ -43,54 +43,6 @@ function rankOf(eigenvalues: Float64Array): number {
 }
 
 /** Eigenvalues of the first `rows` rows, scaled as for all. */
-function eigenvaluesOf(kernel: KernelRows, rows: number): Float64Array {
-  const gram = rows <= kernel.parameters ? gramOfRows(kernel, rows) : gramOfColumns(kernel, rows);
-  const values = new EigenvalueDecomposition(gram, { assumeSymmetric: true }).realEigenvalues;
-  return Float64Array.from(values, (value) => Math.max(0, value / kernel.samples)).sort((a, b) => b - a);
-}
-
-/** J J^T. */
-function gramOfRows({ values, parameters }: KernelRows, rows: number): Matrix {
-  const gram = Matrix.zeros(rows, rows);
-  for (let i = 0; i < rows; i += 1) {
-    for (let j = 0; j <= i; j += 1) {
-      const product = dot(values, i * parameters, j * parameters, parameters);
-      gram.set(i, j, product);
-      gram.set(j, i, product);
-    }
-  }
-  return gram;
-}
-
-/** J^T J. */
-function gramOfColumns({ values, parameters }: KernelRows, rows: number): Matrix {
-  const columns = new Float64Array(parameters * parameters);
-  for (let r = 0; r < rows; r += 1) {
-    for (let i = 0; i < parameters; i += 1) {
-      const left = values[r * parameters + i]!;
-      for (let j = 0; j <= i; j += 1) columns[i * parameters + j]! += left * values[r * parameters + j]!;
-    }
-  }
-  const gram = Matrix.zeros(parameters, parameters);
-  for (let i = 0; i < parameters; i += 1) {
-    for (let j = 0; j <= i; j += 1) {
-      gram.set(i, j, columns[i * parameters + j]!);
-      gram.set(j, i, columns[i * parameters + j]!);
-    }
-  }
-  return gram;
-}
-
-/** Four sums side by side: they do not wait for each other. */
-function dot(values: Float32Array, a: number, b: number, length: number): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
-  const whole = length - (length % 4);
-  for (let i = 0; i < whole; i += 4) {
-    s0 += values[a + i]! * values[b + i]!;
-    s1 += values[a + i + 1]! * values[b + i + 1]!;
-    s2 += values[a + i + 2]! * values[b + i + 2]!;
-    s3 += values[a + i + 3]! * values[b + i + 3]!;
-  }
-  for (let i = whole; i < length; i += 1) s0 += values[a + i]! * values[b + i]!;
-  return s0 + s1 + (s2 + s3);
+function eigenvaluesOf({ values, parameters, samples }: KernelRows, rows: number): Float64Array {
+  return gramEigenvalues(values, rows, parameters).map((value) => Math.max(0, value / samples));
 }

@@ -76,7 +76,7 @@ function engineOn(loaded: LoadedBackend, clock: Clock): Engine {
 /** Is this error of TensorFlow.js, or of the runtime below it, a failed allocation? */
 export function isOutOfMemory(error: unknown): boolean {
   if (error instanceof OccamError) return error.code === "out-of-memory";
-  return /out of memory|\bOOM\b|RESOURCE_EXHAUSTED|cannot enlarge memory|array buffer allocation failed|could not allocate/i.test(
+  return /out of memory|\bOOM\b|RESOURCE_EXHAUSTED|cannot enlarge memory|unable to grow instance memory|array buffer allocation failed|could not allocate/i.test(
     messageOf(error),
   );
 }

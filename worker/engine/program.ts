@@ -17,10 +17,10 @@ import {
   type Task,
   type Tensor,
   type Tensor3D,
-  type Tf,
 } from "../../src/catalogue/entry.ts";
 import { taskOf, type CellConfig } from "../../src/spec/cell.ts";
 import type { Engine } from "./engine.ts";
+import { crossEntropy, squaredError } from "./row-loss.ts";
 
 export interface Program {
   readonly engine: Engine;
@@ -85,8 +85,8 @@ export function outputsOf(program: Program, weights: readonly Tensor[], input: T
 /** Loss of every row, [K, R]. */
 export function rowLosses(program: Program, outputs: Tensor3D, targets: Tensor3D): Tensor {
   const { tf } = program.engine;
-  if (program.task.output.kind === "classes") return crossEntropy(tf, outputs, targets);
-  return tf.mul(tf.sum(tf.square(tf.sub(targets, outputs)), -1), 0.5);
+  const loss = program.task.output.kind === "classes" ? crossEntropy : squaredError;
+  return loss(tf, outputs, targets);
 }
 
 /** Losses of the rows and the gradient of each member's mean loss, in one pass forward and back. */
@@ -102,7 +102,7 @@ export function rowGradients(
     const losses = (...leaves: Tensor[]): Tensor =>
       rowLosses(program, outputsOf(program, leaves, batch.input, bend), batch.targets);
     // d/dw of the mean over rows = sum over rows of (1/R) dl/dw.
-    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.div(tf.ones([members, rows]), rows));
+    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.fill([members, rows], 1 / rows));
     return { rows: value, gradients: grads };
   });
 }
@@ -131,21 +131,4 @@ export function targetsOf(program: Program, stored: Tensor3D): Tensor3D {
     const oneHot = tf.cast(tf.oneHot(ids, output.classes), "float32");
     return tf.reshape(oneHot, [members, rows, output.classes]);
   });
-}
-
-/** Cross-entropy with its gradient in closed form, dl/dz = softmax(z) - q: fewer passes than through log-softmax. */
-function crossEntropy(tf: Tf, logits: Tensor3D, targets: Tensor3D): Tensor {
-  const loss = tf.customGrad((z: unknown, save: unknown) => {
-    const shifted = tf.sub(z as Tensor, tf.max(z as Tensor, -1, true));
-    const exponentials = tf.exp(shifted);
-    const total = tf.sum(exponentials, -1, true);
-    const value = tf.sum(tf.mul(targets, tf.sub(tf.log(total), shifted)), -1);
-    (save as (tensors: Tensor[]) => void)([exponentials, total]);
-    const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor => {
-      const [e, sum] = saved as [Tensor, Tensor];
-      return tf.mul(tf.expandDims(dy, -1), tf.sub(tf.div(e, sum), targets));
-    };
-    return { value, gradFunc };
-  });
-  return loss(logits);
 }

@@ -5,7 +5,7 @@
  * least `batch`; fewer than M rows are left over), each of two halves h. At w0, once:
  *   base      the loss of every row, so that differences are taken row by row before any mean;
  *   D_bh    = grad L_bh(w0) - mean over all halves of grad L_bh(w0).
- * A chain at w on batch b then has, with D_b the mean of its halves' D,
+ * kept as D_b = (D_b1 + D_b2)/2 and E_b = (D_b1 - D_b2)/2, of which a step needs the first. A chain at w on batch b then has
  *   gradient  grad L_b(w) - D_b            = grad L(w) + noise that vanishes with |w - w0|   (a control variate),
  *   reading   L_bh(w) - L_bh(w0) - D_bh . (w - w0),
  * both with the expectation of the plain ones over b, and without their first-order noise (Baker, Fearnhead, Fox, Nemeth,
@@ -13,10 +13,10 @@
  * rows, then nothing. With M = 1 every batch is the whole set: nothing to correct, D = 0.
  */
 import { fold, permutation, type RandomKey } from "../../src/core/random.ts";
-import type { Tensor } from "../../src/catalogue/entry.ts";
+import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
 import { rowGradients, type Batch, type Program } from "../engine/program.ts";
-import { rowTable, type RowTable } from "../engine/row-table.ts";
 import type { FusedData } from "../train/fused-data.ts";
+import { tidied } from "../train/tidied.ts";
 
 /** A cell as the sampler sees it. */
 export interface PoolCell {
@@ -46,13 +46,20 @@ export function poolShape(program: Program, trainRows: number, batch: number): P
   return { batches, rows: Math.max(2, rows - (rows % 2)) };
 }
 
-/** What a step's batches are, for every chain. The caller owns its tensors. */
+/** What a step's batches are, for every chain. The caller owns `batch` and `rows`; the tables are lent. */
 export interface PoolBatch {
   readonly batch: Batch;
-  /** Losses at w0 of its rows, [chains, R]. */
+  /** Rows of the tables, one a chain: int32 [chains]. */
+  readonly rows: Tensor;
+  /** Losses at w0 of the rows of all batches, [M x cells, R]. */
   readonly base: Tensor;
-  /** D of the two halves, by parameter; empty for a pool of one batch. */
-  readonly corrections: readonly (readonly [Tensor, Tensor])[];
+  /** D_b, then E_b, of all batches, [M x cells, 2, numbers] by parameter; empty for a pool of one batch. */
+  readonly corrections: readonly Tensor[];
+}
+
+interface Tables {
+  readonly base: Tensor;
+  readonly corrections: readonly Tensor[];
 }
 
 /** Owns its tables; dispose it. */
@@ -61,14 +68,11 @@ export class BatchPool {
   readonly #program: Program;
   readonly #data: FusedData;
   readonly #cells: readonly PoolCell[];
-  /** Rows of each cell's batches, in order. */
-  readonly #orders: readonly Int32Array[];
-  /** M x cells rows of R losses. */
-  readonly #base: RowTable;
-  /** By parameter, 2 M x cells rows. */
-  readonly #corrections: readonly RowTable[];
+  /** The rows of every batch, int32 [M x cells, m]. */
+  readonly #orders: Tensor;
+  readonly #tables: Tables;
 
-  /** @param anchors w0 of each cell, [cells, ...shape] by parameter, as many cells as the backend needs members */
+  /** @param anchors w0 of each cell, [cells, ...shape] by parameter */
   constructor(
     program: Program,
     data: FusedData,
@@ -80,94 +84,136 @@ export class BatchPool {
     this.#data = data;
     this.#cells = cells;
     this.shape = poolShape(program, data.rows("train"), batch);
-    this.#orders = cells.map(({ key }) => permutation(fold(key, "pool"), { a: 0, b: 0 }, data.rows("train")));
-    const tables = this.shape.batches === 1 ? this.#wholeSet(anchors) : this.#tables(anchors);
-    this.#base = tables.base;
-    this.#corrections = tables.corrections;
+    this.#orders = this.#ordered();
+    try {
+      this.#tables = this.shape.batches === 1 ? this.#wholeSet(anchors) : this.#halves(anchors);
+    } catch (error) {
+      this.#orders.dispose();
+      throw error;
+    }
   }
 
   /** Batch `batches[i]` of cell `cells[i]`, for each chain i. */
   take(cells: readonly number[], batches: readonly number[]): PoolBatch {
-    const at = (half: number, halves: number): Int32Array =>
-      Int32Array.from(cells, (cell, i) => (batches[i]! * halves + half) * this.#cells.length + cell);
-    const [first, second] = [at(0, 2), at(1, 2)];
-    return {
-      batch: this.#gather(cells, batches, 0, this.shape.rows),
-      base: this.#base.take(at(0, 1)),
-      corrections: this.#corrections.map((table) => [table.take(first), table.take(second)] as const),
-    };
+    const { tf } = this.#program.engine;
+    const at = Int32Array.from(cells, (cell, i) => batches[i]! * this.#cells.length + cell);
+    const rows = tf.tensor1d(at, "int32");
+    const batch = this.#batch(cells, () => tf.gather(this.#orders, rows));
+    return { batch, rows, ...this.#tables };
   }
 
   dispose(): void {
-    this.#base.dispose();
-    for (const table of this.#corrections) table.dispose();
+    this.#program.engine.tf.dispose([this.#orders, this.#tables.base, ...this.#tables.corrections]);
   }
 
-  /** Rows [from, from + count) of batch `batches[i]` of cell `cells[i]`. */
-  #gather(cells: readonly number[], batches: readonly number[], from: number, count: number): Batch {
-    const rows = new Int32Array(cells.length * count);
-    cells.forEach((cell, i) => {
-      const start = batches[i]! * this.shape.rows + from;
-      rows.set(this.#orders[cell]!.subarray(start, start + count), i * count);
+  /** The keyed orders of all cells, cut into batches. */
+  #ordered(): Tensor {
+    const { batches, rows } = this.shape;
+    const all = new Int32Array(batches * this.#cells.length * rows);
+    this.#cells.forEach(({ key }, cell) => {
+      const order = permutation(fold(key, "pool"), { a: 0, b: 0 }, this.#data.rows("train"));
+      for (let b = 0; b < batches; b += 1) {
+        all.set(order.subarray(b * rows, (b + 1) * rows), (b * this.#cells.length + cell) * rows);
+      }
     });
-    return this.#data.gather("train", cells.map((cell) => this.#cells[cell]!.dataset), rows); // prettier-ignore
+    return this.#program.engine.tf.tensor2d(all, [batches * this.#cells.length, rows], "int32");
   }
 
+  /** Rows [from, from + count) of batch b of every cell. */
+  #part(b: number, from: number, count: number): Batch {
+    const { tf } = this.#program.engine;
+    const every = this.#cells.map((_, cell) => cell);
+    return this.#batch(every, () => tf.slice(this.#orders, [b * every.length, from], [every.length, count]));
+  }
+
+  /** Rows [members, m] of these cells. */
+  #batch(cells: readonly number[], rows: () => Tensor): Batch {
+    const datasets = cells.map((cell) => this.#cells[cell]!.dataset);
+    return tidied(this.#program.engine.tf, () => this.#data.take("train", datasets, rows()));
+  }
+
+  /** Every batch is the whole set: nothing to correct. */
   #wholeSet(anchors: readonly Tensor[]): Tables {
     const { tf } = this.#program.engine;
-    const every = this.#cells.map((_, cell) => cell);
-    const whole = every.map(() => 0);
-    const base = tf.tidy(() =>
-      rowGradients(this.#program, anchors, this.#gather(every, whole, 0, this.shape.rows)).rows.dataSync<"float32">(),
-    );
-    return { base: this.#baseTable(base), corrections: [] };
+    const base = tf.tidy(() => rowGradients(this.#program, anchors, this.#part(0, 0, this.shape.rows)).rows);
+    return { base, corrections: [] };
   }
 
-  #tables(anchors: readonly Tensor[]): Tables {
+  #halves(anchors: readonly Tensor[]): Tables {
     const { tf } = this.#program.engine;
-    const every = this.#cells.map((_, cell) => cell);
+    const cells = this.#cells.length;
     const { batches, rows } = this.shape;
     const half = rows / 2;
-    const numbers = half * this.#program.positions;
-    const base = new Float32Array(batches * every.length * 2 * numbers);
-    const gradients = anchors.map(({ size }) => new Float32Array(2 * batches * size));
-    for (let b = 0; b < 2 * batches; b += 1) {
-      const [batch, from] = [Math.floor(b / 2), (b % 2) * half];
-      tf.tidy(() => {
-        const given = this.#gather(every, every.map(() => batch), from, half); // prettier-ignore
-        const taken = rowGradients(this.#program, anchors, given);
-        const losses = taken.rows.dataSync<"float32">();
-        every.forEach((cell) => {
-          const row = (batch * every.length + cell) * 2 * numbers + (b % 2) * numbers;
-          base.set(losses.subarray(cell * numbers, (cell + 1) * numbers), row);
+    const base = new Halves(batches, cells, half * this.#program.positions);
+    const corrections = anchors.map(({ size }) => new Halves(batches, cells, size / cells));
+    for (let b = 0; b < batches; b += 1) {
+      for (const h of [0, 1] as const) {
+        tf.tidy(() => {
+          const taken = rowGradients(this.#program, anchors, this.#part(b, h * half, half));
+          base.set(b, h, taken.rows.dataSync<"float32">());
+          taken.gradients.forEach((gradient, p) => corrections[p]!.set(b, h, gradient.dataSync<"float32">()));
         });
-        taken.gradients.forEach((gradient, p) => gradients[p]!.set(gradient.dataSync<"float32">(), b * gradient.size));
-      });
+      }
     }
-    const corrections = gradients.map((values, p) => {
-      centre(values, 2 * batches);
-      return rowTable(this.#program.engine, values, anchors[p]!.shape.slice(1));
-    });
-    return { base: this.#baseTable(base), corrections };
-  }
-
-  #baseTable(losses: Float32Array): RowTable {
-    return rowTable(this.#program.engine, losses, [this.shape.rows * this.#program.positions]);
+    for (const values of corrections) values.correct();
+    return { base: base.whole(tf), corrections: corrections.map((values) => values.apart(tf)) };
   }
 }
 
-interface Tables {
-  readonly base: RowTable;
-  readonly corrections: readonly RowTable[];
+/** Numbers of every half of every batch of every cell: [batches, cells, 2, size]. */
+class Halves {
+  readonly #batches: number;
+  readonly #cells: number;
+  readonly #size: number;
+  readonly #values: Float32Array;
+
+  constructor(batches: number, cells: number, size: number) {
+    [this.#batches, this.#cells, this.#size] = [batches, cells, size];
+    this.#values = new Float32Array(batches * cells * 2 * size);
+  }
+
+  /** Takes the numbers of all cells, [cells, size], of one half of one batch. */
+  set(batch: number, half: 0 | 1, values: Float32Array): void {
+    for (let cell = 0; cell < this.#cells; cell += 1) {
+      const of = values.subarray(cell * this.#size, (cell + 1) * this.#size);
+      this.#part(batch, cell, half).set(of);
+    }
+  }
+
+  /**
+   * Takes each cell's mean over all its halves off each of them, in double precision, and leaves of the two halves of a batch
+   * half their sum and half their difference.
+   */
+  correct(): void {
+    for (let cell = 0; cell < this.#cells; cell += 1) {
+      const parts = Array.from({ length: 2 * this.#batches }, (_, part) => this.#part(part >> 1, cell, part & 1));
+      const mean = new Float64Array(this.#size);
+      for (const part of parts) for (let i = 0; i < part.length; i += 1) mean[i]! += part[i]! / parts.length;
+      for (let part = 0; part < parts.length; part += 2) sumAndDifference(parts[part]!, parts[part + 1]!, mean);
+    }
+  }
+
+  /** [batches x cells, 2, size] */
+  apart(tf: Tf): Tensor {
+    return tf.tensor3d(this.#values, [this.#batches * this.#cells, 2, this.#size]);
+  }
+
+  /** [batches x cells, 2 size] */
+  whole(tf: Tf): Tensor {
+    return tf.tensor2d(this.#values, [this.#batches * this.#cells, 2 * this.#size]);
+  }
+
+  #part(batch: number, cell: number, half: number): Float32Array {
+    const at = ((batch * this.#cells + cell) * 2 + half) * this.#size;
+    return this.#values.subarray(at, at + this.#size);
+  }
 }
 
-/** Takes the mean of `count` equal parts off each of them, in double precision. */
-function centre(values: Float32Array, count: number): void {
-  const size = values.length / count;
-  for (let i = 0; i < size; i += 1) {
-    let sum = 0;
-    for (let part = 0; part < count; part += 1) sum += values[part * size + i]!;
-    const mean = sum / count;
-    for (let part = 0; part < count; part += 1) values[part * size + i]! -= mean;
+/** Of a and b, both less the mean, half their sum and half their difference. */
+function sumAndDifference(a: Float32Array, b: Float32Array, mean: Float64Array): void {
+  for (let i = 0; i < a.length; i += 1) {
+    const [sum, difference] = [(a[i]! + b[i]!) / 2 - mean[i]!, (a[i]! - b[i]!) / 2];
+    a[i] = sum;
+    b[i] = difference;
   }
 }

@@ -12,10 +12,11 @@ import { MemberVector } from "../engine/member-vector.ts";
 import type { Pace } from "../engine/pace.ts";
 import { rowGradients, type Program } from "../engine/program.ts";
 import type { FusedData } from "../train/fused-data.ts";
-import { padded } from "../train/members.ts";
-import { BatchPool, type PoolBatch, type PoolShape } from "./batch-pool.ts";
-import type { Sampler, SamplerSettings, SamplerState } from "./sampler.ts";
-import { sgld } from "./sgld.ts";
+import { BatchPool, type PoolShape } from "./batch-pool.ts";
+import { chainKeys, moveChains, startChains, type ChainKeys } from "./langevin.ts";
+import { readChains, type Reading } from "./reading.ts";
+import type { SamplerSettings, SamplerState } from "./sampler.ts";
+import type { SgldKernel } from "./sgld.ts";
 
 /** A trained cell and how to sample around it. */
 export interface SampledCell {
@@ -48,7 +49,7 @@ const START_SD = 1e-3;
 const READ_EVERY = 25;
 
 /** The kernel that estimates are made with; see `sgld.ts`. */
-const SAMPLER: Sampler = sgld("noise-averaged");
+const KERNEL: SgldKernel = "noise-averaged";
 
 /** Samples all cells. @param onStep called after every step, with the number of steps done and their total */
 export async function sampleChains(
@@ -83,20 +84,14 @@ interface Lane {
   readonly batch: RandomKey;
 }
 
-interface Reading {
-  /** Mean paired differences of each half of the rows, corrected, [lanes, 2]. */
-  readonly differences: Tensor;
-  /** |w - w0|^2, [lanes] */
-  readonly squares: Tensor;
-}
-
 class ChainRun {
   readonly #program: Program;
-  /** Padded; the first `#count` are real. */
   readonly #cells: readonly SampledCell[];
-  readonly #count: number;
   readonly #config: EstimateConfig;
   readonly #lanes: readonly Lane[];
+  /** The cell of each lane. */
+  readonly #cellOf: readonly number[];
+  readonly #keys: ChainKeys;
   readonly #pool: BatchPool;
   /** w0 of every lane's cell. */
   readonly #anchor: readonly Tensor[];
@@ -111,20 +106,20 @@ class ChainRun {
   #draws = 0;
 
   constructor(program: Program, data: FusedData, cells: readonly SampledCell[], config: EstimateConfig) {
-    const { tf, leastMembers } = program.engine;
+    const { tf } = program.engine;
     this.#program = program;
-    this.#count = cells.length;
-    this.#cells = padded(cells, leastMembers);
+    this.#cells = cells;
     this.#config = config;
-    this.#lanes = padded(lanesOf(cells, config.chains), leastMembers);
-    const anchors = stackWeights(program, this.#cells);
+    this.#lanes = lanesOf(cells, config.chains);
+    this.#cellOf = this.#lanes.map(({ cell }) => cell);
+    const anchors = stackWeights(program, cells);
     try {
-      this.#pool = new BatchPool(program, data, this.#cells, anchors, config.batch);
-      const at = this.#lanes.map(({ cell }) => cell);
-      this.#anchor = tf.tidy(() => anchors.map((tensor) => tf.gather(tensor, tf.tensor1d(at, "int32"))));
+      this.#pool = new BatchPool(program, data, cells, anchors, config.batch);
+      this.#anchor = tf.tidy(() => anchors.map((tensor) => tf.gather(tensor, tf.tensor1d([...this.#cellOf], "int32"))));
     } finally {
       for (const tensor of anchors) tensor.dispose();
     }
+    this.#keys = chainKeys(tf, this.#lanes.map(({ noise }) => noise)); // prettier-ignore
     const vector = (of: (cell: SampledCell) => number): MemberVector =>
       new MemberVector(tf, this.#lanes.map(({ cell }) => of(this.#cells[cell]!))); // prettier-ignore
     this.#vectors = { t: vector(({ t }) => t), gamma: vector(({ gamma }) => gamma), epsilon: vector((c) => c.epsilon) };
@@ -136,27 +131,20 @@ class ChainRun {
   }
 
   step(step: number): void {
-    const { tf } = this.#program.engine;
+    const { engine } = this.#program;
     const before = this.#state;
-    const drawn = this.#pool.take(this.#lanes.map(({ cell }) => cell), this.#batches(step)); // prettier-ignore
-    const next = { state: before, reading: undefined as Reading | undefined };
-    tf.tidy(() => {
-      const { rows, gradients } = rowGradients(this.#program, before.position, drawn.batch);
-      const delta = before.position.map((w, p) => tf.sub(w, this.#anchor[p]!));
-      next.reading = this.#isDraw(step) ? this.#read(rows, drawn, delta) : undefined;
-      const gradient = gradients.map((g, p) => {
-        const correction = drawn.corrections[p];
-        return correction === undefined ? g : tf.sub(g, tf.mul(0.5, tf.add(correction[0], correction[1])));
-      });
-      const inputs = { gradient, anchor: this.#anchor, normal: this.#normals(step + 1), settings: this.#settings };
-      next.state = SAMPLER.step(tf, before, inputs);
-      const kept = next.reading === undefined ? [] : [next.reading.differences, next.reading.squares];
-      return [...kept, ...next.state.position, ...next.state.carry];
+    const drawn = this.#pool.take(this.#cellOf, this.#batches(step));
+    engine.tf.tidy(() => {
+      const { rows: losses, gradients } = rowGradients(this.#program, before.position, drawn.batch);
+      const given = { ...drawn, anchor: this.#anchor };
+      const read = this.#isDraw(step) ? [readChains(engine.tf, { ...given, position: before.position, losses })] : [];
+      const move = { ...given, gradient: gradients, keys: this.#keys, step: step + 1, settings: this.#settings };
+      this.#state = moveChains(engine, KERNEL, before, move);
+      this.#unread.push(...read);
+      const kept = read.flatMap(({ differences, squares }) => [differences, squares]);
+      return [...kept, ...this.#state.position, ...this.#state.carry];
     });
-    this.#state = next.state;
-    if (next.reading !== undefined) this.#unread.push(next.reading);
-    tf.dispose([...before.position, ...before.carry, drawn.batch.input, drawn.batch.targets, drawn.base]);
-    tf.dispose(drawn.corrections.flat());
+    engine.tf.dispose([...before.position, ...before.carry, drawn.batch.input, drawn.batch.targets, drawn.rows]);
     if (this.#unread.length === READ_EVERY) this.#flush();
   }
 
@@ -164,7 +152,7 @@ class ChainRun {
     this.#flush();
     const { chains, burnIn, draws, thin } = this.#config;
     const { shape } = this.#pool;
-    return Array.from({ length: this.#count }, (_, cell) => {
+    return this.#cells.map((_, cell) => {
       const lanes = Array.from({ length: chains }, (_, chain) => cell * chains + chain);
       const pairs = lanes.map((lane) => [this.#first[lane]!, this.#second[lane]!] as const);
       return {
@@ -181,31 +169,25 @@ class ChainRun {
     const { tf } = this.#program.engine;
     this.#pool.dispose();
     for (const vector of Object.values(this.#vectors)) vector.dispose();
-    tf.dispose([...this.#anchor, ...this.#state.position, ...this.#state.carry]);
+    tf.dispose([...this.#anchor, ...this.#state.position, ...this.#state.carry, this.#keys.words]);
     for (const { differences, squares } of this.#unread) tf.dispose([differences, squares]);
   }
 
   #start(): SamplerState {
-    const { tf, noise } = this.#program.engine;
-    const state = { made: undefined as SamplerState | undefined };
+    const { engine } = this.#program;
+    const { tf } = engine;
+    const started = { state: undefined as SamplerState | undefined };
     tf.tidy(() => {
       const position = this.#anchor.map((w0, p) => {
         // Index of the start's draws: after those of the steps, which have one index a parameter.
         const index = this.#anchor.length + p;
-        const streams = this.#lanes.map((lane) => ({ key: lane.noise, a: 0, b: index }));
-        return tf.add(w0, tf.mul(START_SD, noise.normals(streams, w0.shape.slice(1))));
+        const streams = this.#keys.keys.map((key) => ({ key, a: 0, b: index }));
+        return tf.add(w0, tf.mul(START_SD, engine.noise.normals(streams, w0.shape.slice(1))));
       });
-      state.made = SAMPLER.init(tf, position, this.#normals(0));
-      return [...state.made.position, ...state.made.carry];
+      started.state = startChains(engine, KERNEL, position, this.#keys);
+      return [...started.state.position, ...started.state.carry];
     });
-    return state.made!;
-  }
-
-  #normals(step: number): readonly Tensor[] {
-    return this.#anchor.map((w0, p) => {
-      const streams = this.#lanes.map((lane) => ({ key: lane.noise, a: step, b: p }));
-      return this.#program.engine.noise.normals(streams, w0.shape.slice(1));
-    });
+    return started.state!;
   }
 
   /** The batch that each lane takes at this step. */
@@ -222,23 +204,6 @@ class ChainRun {
   #isDraw(step: number): boolean {
     const { burnIn, thin } = this.#config;
     return step >= burnIn && (step - burnIn) % thin === 0;
-  }
-
-  #read(rows: Tensor, drawn: PoolBatch, delta: readonly Tensor[]): Reading {
-    const { tf } = this.#program.engine;
-    const lanes = this.#lanes.length;
-    const dot = (a: Tensor, b: Tensor): Tensor => tf.sum(tf.reshape(tf.mul(a, b), [lanes, -1]), -1);
-    const squares = delta.map((d) => dot(d, d)).reduce((sum, term) => tf.add(sum, term));
-    const paired = tf.sub(rows, drawn.base);
-    if (drawn.corrections.length === 0) {
-      const mean = tf.mean(paired, -1);
-      return { differences: tf.stack([mean, mean], 1), squares };
-    }
-    const means = tf.mean(tf.reshape(paired, [lanes, 2, -1]), -1);
-    const along = [0, 1].map((half) =>
-      delta.map((d, p) => dot(drawn.corrections[p]![half as 0 | 1], d)).reduce((sum, term) => tf.add(sum, term)),
-    );
-    return { differences: tf.sub(means, tf.stack(along, 1)), squares };
   }
 
   #flush(): void {

@@ -17,6 +17,7 @@ import type { SessionId, WorkerId } from "../../src/core/ids.ts";
 import type { Logger } from "../../src/core/log.ts";
 import { fold, type RandomKey } from "../../src/core/random.ts";
 import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../src/core/version.ts";
+import { mostFused } from "../engine/fuse-width.ts";
 import type { TrainerReady } from "../trainer/protocol.ts";
 import { Committer } from "./committer.ts";
 import type { CoordinatorPeer } from "./coordinator-peer.ts";
@@ -31,8 +32,11 @@ export interface AgentOptions {
   readonly workerId: WorkerId;
   readonly sessionId: SessionId;
   readonly peer: CoordinatorPeer;
+  /** It is not called before. */
+  readonly coordinatorUp: Promise<void>;
   readonly trainer: Pick<TrainerHostOptions, "module" | "backend" | "logLevel">;
-  readonly maxFuseWidth: number;
+  /** Cells of one shard, at the most; undefined: what is good for the backend that opens. */
+  readonly maxFuseWidth: number | undefined;
   /** Bytes that one fused program may take on this machine, whatever the backend would allow. */
   readonly memoryLimitBytes: number;
   readonly clock: Clock;
@@ -80,6 +84,11 @@ export class Agent {
     this.#trainer = this.#newTrainer();
     this.#leases = this.#newLeases();
     this.#syncs = this.#newSyncs();
+  }
+
+  /** Once it is ready. */
+  get backend(): string {
+    return this.#capabilities?.backend ?? "";
   }
 
   start(): void {
@@ -168,7 +177,7 @@ export class Agent {
 
   #onTrainerReady({ backend, device, memoryBytes }: TrainerReady): void {
     const first = this.#capabilities === undefined;
-    const { maxFuseWidth, memoryLimitBytes } = this.#options;
+    const { memoryLimitBytes, maxFuseWidth = mostFused(backend) } = this.#options;
     const usableBytes = Math.floor(Math.min(memoryBytes, memoryLimitBytes));
     this.#capabilities = {
       backend,
@@ -182,6 +191,10 @@ export class Agent {
     this.#leases.advance();
     if (!first) return this.#syncs.changed();
     this.#onReady();
+    void this.#options.coordinatorUp.then(() => this.#talk());
+  }
+
+  #talk(): void {
     for (const loop of [this.#syncs, this.#uploader]) {
       loop.run(this.#life.signal).catch((error: unknown) => this.#end(error));
     }

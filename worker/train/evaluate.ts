@@ -2,7 +2,8 @@
  * Loss and accuracy over a whole split, without regularisers. Rows are visited in fixed chunks whose size depends on the
  * task alone, and summed in double precision in their order, so that a member's numbers do not depend on its neighbours.
  */
-import { outputWidth, type Tensor, type Tensor3D } from "../../src/catalogue/entry.ts";
+import { outputWidth, type Tensor, type Tensor3D, type Tf } from "../../src/catalogue/entry.ts";
+import { ownKernel } from "../../src/catalogue/own-kernel.ts";
 import { outputsOf, rowLosses, type Program } from "../engine/program.ts";
 import type { FusedData, Split } from "./fused-data.ts";
 
@@ -39,14 +40,14 @@ export function evaluate(
     const rows = Math.min(chunk, total - from);
     const part = evaluateRows(program, data, split, weights, datasets, from, rows);
     addUp(part.losses, losses);
-    if (part.hits !== undefined) addUp(part.hits, hits);
+    part.hits?.forEach((count, k) => (hits[k]! += count));
   }
   const samples = total * program.positions;
   const classes = program.task.output.kind === "classes";
   return datasets.map((_, k) => ({ loss: losses[k]! / samples, accuracy: classes ? hits[k]! / samples : null }));
 }
 
-/** Losses of the rows [from, from + rows) of each member, [K x rows x positions], and 1 where the class is right. */
+/** Losses of the rows [from, from + rows) of each member, [K x rows x positions], and how many classes each has right, [K]. */
 function evaluateRows(
   program: Program,
   data: FusedData,
@@ -57,18 +58,27 @@ function evaluateRows(
   rows: number,
 ): { readonly losses: Float32Array; readonly hits: Float32Array | undefined } {
   const { tf } = program.engine;
-  const index = Int32Array.from({ length: datasets.length * rows }, (_, i) => from + (i % rows));
   return tf.tidy(() => {
-    const batch = data.gather(split, datasets, index);
-    const outputs = outputsOf(program, weights, batch.input);
-    const losses = rowLosses(program, outputs, batch.targets).dataSync<"float32">();
-    return { losses, hits: program.task.output.kind === "classes" ? hitsOf(outputs, batch.targets) : undefined };
+    const { input, targets } = data.gather(split, datasets, sameRows(datasets.length, from, rows));
+    const outputs = outputsOf(program, weights, input);
+    const losses = rowLosses(program, outputs, targets).dataSync<"float32">();
+    const classes = program.task.output.kind === "classes";
+    return { losses, hits: classes ? countHits(tf, outputs, targets).dataSync<"float32">() : undefined };
   });
+}
 
-  function hitsOf(outputs: Tensor3D, targets: Tensor3D): Float32Array {
-    const right = tf.equal(tf.argMax(outputs, -1), tf.argMax(targets, -1));
-    return tf.cast(right, "float32").dataSync<"float32">();
-  }
+/** The rows [from, from + rows), once for each member. */
+function sameRows(members: number, from: number, rows: number): Int32Array {
+  const all = new Int32Array(members * rows);
+  for (let i = 0; i < rows; i += 1) all[i] = from + i;
+  for (let k = 1; k < members; k += 1) all.copyWithin(k * rows, 0, rows);
+  return all;
+}
+
+/** For each member, the number of rows whose most likely class (the first, of equal ones) is that of the target. */
+function countHits(tf: Tf, outputs: Tensor3D, targets: Tensor3D): Tensor {
+  const own = ownKernel(tf, "OccamHits", { a: outputs, b: targets });
+  return own?.[0] ?? tf.sum(tf.cast(tf.equal(tf.argMax(outputs, -1), tf.argMax(targets, -1)), "float32"), -1);
 }
 
 /** Adds each member's share of `values` to its sum, in order. */

@@ -5,15 +5,17 @@
 import { inputSize, targetSize, type LoadedData, type Rows } from "../../src/catalogue/entry.ts";
 import type { Tensor, Tensor3D } from "../../src/catalogue/entry.ts";
 import { targetsOf, type Batch, type Program } from "../engine/program.ts";
-import { rowTable, type RowTable } from "../engine/row-table.ts";
+import { tidied } from "./tidied.ts";
 
 export type Split = "train" | "test";
 
 interface SplitTable {
   /** Rows of one dataset. */
   readonly rows: number;
-  readonly x: RowTable;
-  readonly y: RowTable;
+  /** [datasets x rows, preparedSize] */
+  readonly x: Tensor;
+  /** [datasets x rows, targetSize] */
+  readonly y: Tensor;
 }
 
 /** Owns its tables; dispose it. */
@@ -35,15 +37,21 @@ export class FusedData {
   /** One batch: member k reads rows `rows[k B .. (k+1) B)` of dataset `datasets[k]`. The caller owns the result. */
   gather(split: Split, datasets: readonly number[], rows: Int32Array): Batch {
     const { tf } = this.#program.engine;
-    const table = this.#tables[split];
-    const members = datasets.length;
-    const batch = rows.length / members;
-    const indices = rows.map((row, i) => row + datasets[Math.floor(i / batch)]! * table.rows);
-    return tf.tidy(() => {
-      const stacked = (taken: Tensor): Tensor3D => tf.reshape(taken, [members, batch, taken.shape[1]!]);
+    const shape: [number, number] = [datasets.length, rows.length / datasets.length];
+    return tidied(tf, () => this.take(split, datasets, tf.tensor2d(rows, shape, "int32")));
+  }
+
+  /** The same, of rows that are on the device: int32 [K, B], lent. */
+  take(split: Split, datasets: readonly number[], rows: Tensor): Batch {
+    const { tf } = this.#program.engine;
+    const { x, y, rows: each } = this.#tables[split];
+    const first = datasets.map((dataset) => dataset * each);
+    return tidied(tf, () => {
+      const moved = first.some((row) => row !== 0);
+      const indices = moved ? tf.add(rows, tf.tensor2d(first, [first.length, 1], "int32")) : rows;
       return {
-        input: stacked(table.x.take(indices)),
-        targets: targetsOf(this.#program, stacked(table.y.take(indices))),
+        input: tf.gather(x, indices) as Tensor3D,
+        targets: targetsOf(this.#program, tf.gather(y, indices) as Tensor3D),
       };
     });
   }
@@ -60,10 +68,15 @@ function splitTable(program: Program, splits: readonly Rows[]): SplitTable {
   const { engine, architecture, config, task } = program;
   const prepared = splits.map(({ x, rows }) => architecture.prepare?.(config, task, x, rows) ?? x);
   const width = architecture.prepare === undefined ? inputSize(task.input) : architecture.preparedSize(config, task);
+  // Of one task, so all of one length.
+  const rows = splits[0]?.rows ?? 0;
+  const table = (parts: readonly Float32Array[], size: number): Tensor => {
+    return engine.tf.tensor2d(join(parts), [splits.length * rows, size], "float32");
+  };
   return {
-    rows: splits[0]?.rows ?? 0,
-    x: rowTable(engine, join(prepared), [width]),
-    y: rowTable(engine, join(splits.map(({ y }) => y)), [targetSize(task.output)]), // prettier-ignore
+    rows,
+    x: table(prepared, width),
+    y: table(splits.map(({ y }) => y), targetSize(task.output)), // prettier-ignore
   };
 }
 

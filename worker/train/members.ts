@@ -1,7 +1,6 @@
 /**
  * The members of a fused training program: which cells, in which order, with which keys. Members of one optimizer stand
- * together, so that an update works on contiguous slices; a program that would be too narrow for its backend is padded with
- * copies of its last member, whose results nobody reads.
+ * together, so that an update works on contiguous slices.
  */
 import { fold, rootKey, type RandomKey } from "../../src/core/random.ts";
 import type { Regulariser } from "../../src/catalogue/entry.ts";
@@ -51,13 +50,6 @@ export function memberOf(cell: Cell, dataset: number): Member {
 export function byOptimizer(members: readonly Member[]): readonly Member[] {
   const rank = (member: Member): number => OPTIMIZERS.indexOf(optimizerOf(member.cell.config.optimizer));
   return members.toSorted((a, b) => rank(a) - rank(b));
-}
-
-/** Members, and copies of the last one up to `least`. */
-export function padded<T>(members: readonly T[], least: number): readonly T[] {
-  const last = members.at(-1);
-  if (last === undefined || members.length >= least) return members;
-  return [...members, ...Array.from({ length: least - members.length }, () => last)];
 }
 
 export function optimizerSlices(members: readonly Member[]): readonly OptimizerSlice[] {

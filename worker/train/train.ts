@@ -5,17 +5,18 @@
  *  3. A member that ended leaves the program at the next reading: the others are packed together and go on untouched.
  *  4. Between steps the event loop runs; an abort ends the loop with OccamError "cancelled".
  */
-import { fillIntegers } from "../../src/core/random.ts";
 import type { TrainConfig } from "../../src/spec/cell.ts";
 import type { Tensor } from "../../src/catalogue/entry.ts";
+import { drawIntegers } from "../engine/noise.ts";
 import type { Pace } from "../engine/pace.ts";
-import type { Program } from "../engine/program.ts";
+import type { Batch, Program } from "../engine/program.ts";
 import type { MetricPoint, ShardEvents } from "../trainer/shard.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { FusedData } from "./fused-data.ts";
 import { FusedUpdate } from "./fused-update.ts";
-import { byOptimizer, padded, type Member } from "./members.ts";
+import { byOptimizer, type Member } from "./members.ts";
 import { learningRateFactor } from "./schedule.ts";
+import { tidied } from "./tidied.ts";
 
 /** A member at the end of its training. */
 export type Trained =
@@ -84,7 +85,7 @@ class TrainingLoop {
     this.#events = events;
     this.#config = members[0]!.cell.config.train;
     this.#live = members.length;
-    this.#update = FusedUpdate.start(program, padded(byOptimizer(members), program.engine.leastMembers));
+    this.#update = FusedUpdate.start(program, byOptimizer(members));
   }
 
   async run(pace: Pace): Promise<void> {
@@ -113,20 +114,20 @@ class TrainingLoop {
 
   #step(step: number): void {
     const { tf } = this.#program.engine;
-    const batch = this.#data.gather("train", this.#datasets(), this.#batchRows(step));
-    const rows = this.#update.apply(batch, step, learningRateFactor(this.#config, step));
-    this.#unread.push(tf.mean(rows, -1));
-    tf.dispose([batch.input, batch.targets, rows]);
+    const batch = this.#batch(step);
+    const losses = this.#update.apply(batch, step, learningRateFactor(this.#config, step));
+    this.#unread.push(tf.mean(losses, -1));
+    tf.dispose([batch.input, batch.targets, losses]);
   }
 
-  /** Rows of every member's minibatch, drawn with replacement. */
-  #batchRows(step: number): Int32Array {
-    const { batch } = this.#config;
-    const rows = new Int32Array(this.#update.members.length * batch);
-    this.#update.members.forEach(({ keys }, k) => {
-      fillIntegers(keys.batch, { a: step, b: 0 }, this.#data.rows("train"), rows.subarray(k * batch, (k + 1) * batch));
+  /** Every member's minibatch, of rows drawn with replacement. */
+  #batch(step: number): Batch {
+    const { engine } = this.#program;
+    const streams = this.#update.members.map(({ keys }) => ({ key: keys.batch, a: step, b: 0 }));
+    return tidied(engine.tf, () => {
+      const rows = drawIntegers(engine, streams, this.#config.batch, this.#data.rows("train"));
+      return this.#data.take("train", this.#datasets(), rows);
     });
-    return rows;
   }
 
   /** Reads the losses up to this step, reports them, and ends the members that diverged. */
@@ -184,7 +185,7 @@ class TrainingLoop {
     if (kept.length === this.#live) return;
     this.#live = kept.length;
     if (kept.length === 0) return;
-    const packed = this.#update.keeping(padded(kept, this.#program.engine.leastMembers));
+    const packed = this.#update.keeping(kept);
     this.#update.dispose();
     this.#update = packed;
   }

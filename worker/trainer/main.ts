@@ -9,6 +9,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import { EXIT_OF, messageOf, OccamError } from "../../src/core/errors.ts";
 import { createLogger, type Logger } from "../../src/core/log.ts";
 import { isOutOfMemory, openEngine, type Engine } from "../engine/engine.ts";
+import { FuseWidths } from "../engine/fuse-width.ts";
 import { EventBatch } from "./event-batch.ts";
 import type { FromTrainer, ToTrainer } from "./protocol.ts";
 import { runShard } from "./run-shard.ts";
@@ -22,6 +23,8 @@ interface Running {
 class Trainer {
   #engine: Engine | undefined;
   #running: Running | undefined;
+  /** Fuse widths, as far as they are learned. */
+  #widths = new FuseWidths();
 
   async hear(message: ToTrainer): Promise<void> {
     switch (message.type) {
@@ -39,6 +42,10 @@ class Trainer {
     try {
       const engine = await openEngine(backend, { clock: systemClock, onFallback: (reason) => logger.warn(reason) });
       this.#engine = engine;
+      this.#widths = new FuseWidths((fuseKey, points, best) => {
+        const msPerMember = Object.fromEntries(points.map(({ width, stepMs }) => [width, stepMs / width]));
+        logger.info({ fuseKey, msPerMember }, `programs of ${best} cells are best for this fuse key`);
+      });
       logger.info({ backend: engine.backend, device: engine.device }, "engine open");
       tell({
         type: "ready",
@@ -70,7 +77,7 @@ class Trainer {
     const controller = new AbortController();
     this.#running = { shardId, controller };
     const events = new EventBatch(systemClock, (batch) => tell({ type: "events", shardId, events: batch }));
-    const error = await runShard(engine, shard, events, controller.signal).then(
+    const error = await runShard(engine, shard, events, controller.signal, this.#widths).then(
       () => undefined,
       (thrown: unknown) => ({
         kind: isOutOfMemory(thrown) ? ("out-of-memory" as const) : ("error" as const),

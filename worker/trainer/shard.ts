@@ -7,7 +7,7 @@ import type { LogLevel } from "../../src/core/log.ts";
 import type { CellResult } from "../../src/result/cell-result.ts";
 import type { Cell } from "../../src/spec/cell.ts";
 
-/** Cells of one fuse key, run as one fused program. */
+/** Cells of one fuse key, run as one fused program or as several. */
 export interface Shard {
   readonly cells: readonly Cell[];
 }
@@ -16,6 +16,7 @@ export type ShardPhase = "train" | "estimate";
 
 export interface ShardProgress {
   readonly phase: ShardPhase;
+  /** Of the phase, the mean over the shard's cells that have no outcome yet: programs run one after another. */
   readonly step: number;
   readonly steps: number;
   /** Cells that still run. */

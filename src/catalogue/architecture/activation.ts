@@ -8,6 +8,7 @@
  */
 import { z } from "zod";
 import type { Tensor, Tf } from "../entry.ts";
+import { hasOwnKernel, ownKernel } from "../own-kernel.ts";
 
 export const activationSchema = z
   .enum(["tanh", "relu", "gelu"])
@@ -36,6 +37,13 @@ export function activationFlops(activation: Activation): number {
 }
 
 export function activate<T extends Tensor>(tf: Tf, activation: Activation, x: T): T {
+  return hasOwnKernel(tf, "OccamActivation")
+    ? activateInOneKernel(tf, activation, x)
+    : plainActivate(tf, activation, x);
+}
+
+/** By plain operations: the reference of the kernel `OccamActivation`. */
+export function plainActivate<T extends Tensor>(tf: Tf, activation: Activation, x: T): T {
   switch (activation) {
     case "tanh":
       return tf.tanh(x);
@@ -44,6 +52,18 @@ export function activate<T extends Tensor>(tf: Tf, activation: Activation, x: T)
     case "gelu":
       return gelu(tf, x);
   }
+}
+
+/** The gradient reads the output of tanh and relu, and gelu's slope, which its kernel puts out beside it. */
+function activateInOneKernel<T extends Tensor>(tf: Tf, activation: Activation, x: T): T {
+  const apply = tf.customGrad((input, save) => {
+    const [value, slope] = ownKernel(tf, "OccamActivation", { x: input as Tensor }, { activation })!;
+    (save as (tensors: Tensor[]) => void)([slope ?? value!]);
+    const gradFunc = (dy: Tensor, [kept]: Tensor[]): Tensor =>
+      ownKernel(tf, "OccamActivationGrad", { dy, kept: kept! }, { activation })![0]!;
+    return { value: value!, gradFunc };
+  });
+  return apply(x) as T;
 }
 
 /** Its own gradient: autodiff of the formula would keep five more tensors and run twice the passes. */

@@ -4,7 +4,7 @@
  * nonlinearity is. Hidden activations are shown as [K, channels, B H W].
  */
 import { z } from "zod";
-import { activate, activationFlops, activationSchema, gainOf } from "./activation.ts";
+import { activationFlops, activationSchema, gainOf } from "./activation.ts";
 import { channelsFirst, convolve, flatPlanes, meanPool, patchSize, type Planes } from "./convolution.ts";
 import { biasParameter, dense, denseFlops, weightParameter } from "./dense.ts";
 import { depthField, initScaleField, outputScaleField, scaleOutput, widthField } from "./fields.ts";
@@ -103,8 +103,9 @@ export const cnn: Architecture<CnnConfig> = {
     let image = channelsFirst(tf, input, all[0]!);
     for (let layer = 0; layer < config.depth; layer += 1) {
       const planes = all[layer]!;
-      const z = convolve(tf, image, planes, config.kernel, weights[2 * layer]!, weights[2 * layer + 1]!);
-      const a = context.hidden(activate(tf, config.activation, z));
+      const options = { activation: config.activation, readsData: layer === 0 };
+      const [weight, bias] = [weights[2 * layer]!, weights[2 * layer + 1]!];
+      const a = context.hidden(convolve(tf, image, planes, config.kernel, weight, bias, options));
       image = meanPool(tf, a, { ...planes, channels: config.width }, config.pool);
     }
     const flat = flatPlanes(tf, image, all[config.depth]!);

@@ -1,12 +1,16 @@
 /**
- * A fused convolution and pooling by slices, concatenations and one batched product, for backends that have no batched,
- * differentiable convolution. Images are planes, channels first: [K, C, B, H, W], held at rank 3 or less as needed. With
- * channels outermost, gathering patches copies whole planes; with them innermost it would copy single pixels.
+ * A fused convolution with its nonlinearity phi, and mean pooling. Images are planes, channels first: [K, C, B, H, W], held at rank 3 or less as needed.
+ * With channels outermost, gathering patches copies whole planes; with them innermost it would copy single pixels.
  *
  * The convolution is a cross-correlation of odd size k with zero padding, stride 1, so that H and W stay:
  *   y[o, h, w] = b[o] + sum_{i, j, c} x[c, h + i - k/2, w + j - k/2] W[(i, j, c), o]   (k/2 rounded down)
- * Its patches are gathered in two passes, first over columns and then over rows: 2k slices in place of k^2.
+ *
+ * Where the backend has no kernel of ours, both are slices, concatenations and one batched product: TensorFlow.js has no
+ * batched, differentiable convolution. Patches are gathered in two passes, first over columns and then over rows: 2k slices in
+ * place of k^2.
  */
+import { hasOwnKernel, ownKernel } from "../own-kernel.ts";
+import { plainActivate, type Activation } from "./activation.ts";
 import type { Tensor, Tensor3D, Tf } from "../entry.ts";
 import type { Rank } from "@tensorflow/tfjs-core";
 
@@ -41,11 +45,18 @@ export function flatPlanes(tf: Tf, image: Tensor3D, planes: Planes): Tensor3D {
   return tf.reshape<Rank.R3>(byRow, [members, rows, channels * pixels]);
 }
 
+export interface ConvolutionOptions {
+  /** phi; left out, the layer is affine. */
+  readonly activation?: Activation;
+  /** The image is data: the layer has no gradient with respect to it, and none is computed. */
+  readonly readsData?: boolean;
+}
+
 /**
  * @param image [K, C, B H W]
  * @param weight [K, k k C, O], ordered by (row, column, channel) of the kernel
  * @param bias [K, O, 1]
- * @returns [K, O, B H W]
+ * @returns phi(y), [K, O, B H W]
  */
 export function convolve(
   tf: Tf,
@@ -54,9 +65,41 @@ export function convolve(
   kernel: number,
   weight: Tensor,
   bias: Tensor,
+  options: ConvolutionOptions = {},
+): Tensor3D {
+  if (!hasOwnKernel(tf, "OccamConvolution")) {
+    return plainConvolve(tf, image, planes, kernel, weight, bias, options.activation);
+  }
+  const { activation = "none", readsData = false } = options;
+  const attrs = { rows: planes.rows, height: planes.height, width: planes.width, kernel, activation };
+  const apply = tf.customGrad((...inputs) => {
+    const save = inputs.pop() as unknown as (tensors: Tensor[]) => void;
+    // Data is no input of the operation: the tape would ask for its gradient.
+    const [weight, bias] = inputs as unknown as [Tensor, Tensor];
+    const [value, slope] = ownKernel(tf, "OccamConvolution", { image, weight, bias }, attrs)!;
+    save([image, weight, ...(activation === "none" ? [] : [slope ?? value!])]);
+    const gradFunc = (dy: Tensor, [image, weight, kept]: Tensor[]): Tensor[] => {
+      const given = { image: image!, weight: weight!, dy, ...(kept === undefined ? {} : { kept }) };
+      return [...ownKernel(tf, "OccamConvolutionGrad", given, { ...attrs, inputGradient: !readsData })!];
+    };
+    return { value: value!, gradFunc };
+  });
+  return (readsData ? apply(weight, bias) : apply(weight, bias, image)) as Tensor3D;
+}
+
+/** By plain operations: the reference of the kernel `OccamConvolution`. */
+export function plainConvolve(
+  tf: Tf,
+  image: Tensor3D,
+  planes: Planes,
+  kernel: number,
+  weight: Tensor,
+  bias: Tensor,
+  activation?: Activation,
 ): Tensor3D {
   const patches = gatherRows(tf, gatherColumns(tf, image, planes, kernel), planes, kernel);
-  return tf.add(tf.matMul(weight as Tensor3D, patches, true, false), bias);
+  const y = tf.add<Tensor3D>(tf.matMul(weight, patches, true, false), bias);
+  return activation === undefined ? y : plainActivate(tf, activation, y);
 }
 
 /** [K, C, B H W] to [K, k C, B H W], ordered by (column, channel): the planes moved by each column of the kernel. */
@@ -98,6 +141,18 @@ function gatherRows(tf: Tf, image: Tensor3D, planes: Planes, kernel: number): Te
  */
 export function meanPool(tf: Tf, image: Tensor3D, planes: Planes, pool: number): Tensor3D {
   if (pool === 1) return image;
+  if (!hasOwnKernel(tf, "OccamMeanPool")) return plainMeanPool(tf, image, planes, pool);
+  const attrs = { rows: planes.rows, height: planes.height, width: planes.width, pool };
+  const apply = tf.customGrad((image) => {
+    const [value] = ownKernel(tf, "OccamMeanPool", { image: image as Tensor }, attrs) as [Tensor];
+    const gradFunc = (dy: Tensor): Tensor => ownKernel(tf, "OccamMeanPoolGrad", { dy }, attrs)![0]!;
+    return { value, gradFunc };
+  });
+  return apply(image) as Tensor3D;
+}
+
+/** By plain operations: the reference of the kernel `OccamMeanPool`. */
+export function plainMeanPool(tf: Tf, image: Tensor3D, planes: Planes, pool: number): Tensor3D {
   const { members, channels, rows, height, width } = planes;
   const [outHeight, outWidth] = [Math.floor(height / pool), Math.floor(width / pool)];
   const images = members * channels * rows;

@@ -4,8 +4,9 @@
  * Its own gradient, for it keeps two tensors and takes a third of autodiff's passes. With d = g dy:
  *   dx = r (d - mean(d) - x^ mean(d x^)),  dg = sum over rows of dy x^,  db = sum over rows of dy
  */
-import { sumRows } from "./dense.ts";
+import { plainSumRows } from "./dense.ts";
 import type { Parameter, Tensor, Tensor3D, Tf } from "../entry.ts";
+import { hasOwnKernel, ownKernel } from "../own-kernel.ts";
 
 /** Keeps a constant row finite; the value of GPT-2. */
 const EPSILON = 1e-5;
@@ -22,6 +23,22 @@ export function layerNormParameters(name: string, width: number): readonly Param
 
 /** x [K, R, W], gain and bias [K, 1, W]. */
 export function layerNorm(tf: Tf, x: Tensor3D, gain: Tensor, bias: Tensor): Tensor3D {
+  if (!hasOwnKernel(tf, "OccamLayerNorm")) return plainLayerNorm(tf, x, gain, bias);
+  const apply = tf.customGrad((...inputs) => {
+    const save = inputs.pop() as unknown as (tensors: Tensor[]) => void;
+    const [x, gain, bias] = inputs as unknown as [Tensor, Tensor, Tensor];
+    const [value, normal, rate] = ownKernel(tf, "OccamLayerNorm", { x, gain, bias }, { epsilon: EPSILON })!;
+    save([normal!, rate!, gain]);
+    const gradFunc = (dy: Tensor, [normal, rate, gain]: Tensor[]): Tensor[] => [
+      ...ownKernel(tf, "OccamLayerNormGrad", { dy, normal: normal!, rate: rate!, gain: gain! })!,
+    ];
+    return { value: value!, gradFunc };
+  });
+  return apply(x, gain, bias) as Tensor3D;
+}
+
+/** By plain operations: the reference of the kernel `OccamLayerNorm`. */
+function plainLayerNorm(tf: Tf, x: Tensor3D, gain: Tensor, bias: Tensor): Tensor3D {
   const apply = tf.customGrad((...inputs) => {
     const save = inputs.pop() as unknown as (tensors: Tensor[]) => void;
     const [x, gain, bias] = inputs as unknown as [Tensor3D, Tensor3D, Tensor3D];
@@ -40,5 +57,5 @@ function gradients(tf: Tf, dy: Tensor3D, saved: readonly Tensor3D[]): Tensor[] {
   const d = tf.mul(dy, gain);
   const along = tf.mul(normal, tf.mean(tf.mul(d, normal), 2, true));
   const dx = tf.mul(tf.sub(tf.sub(d, tf.mean(d, 2, true)), along), rate);
-  return [dx, sumRows(tf, tf.mul(dy, normal)), sumRows(tf, dy)];
+  return [dx, plainSumRows(tf, tf.mul(dy, normal)), plainSumRows(tf, dy)];
 }

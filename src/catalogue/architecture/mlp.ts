@@ -5,7 +5,7 @@
  * arXiv:1812.07956). depth 0 is the model linear in its inputs.
  */
 import { z } from "zod";
-import { activate, activationFlops, activationSchema, gainOf } from "./activation.ts";
+import { activationFlops, activationSchema, gainOf } from "./activation.ts";
 import { biasParameter, dense, denseFlops, weightParameter } from "./dense.ts";
 import { flatRows, flatSize, unsupportedPositions } from "./flat-input.ts";
 import { depthField, initScaleField, outputScaleField, scaleOutput, widthField } from "./fields.ts";
@@ -57,10 +57,11 @@ export const mlp: Architecture<MlpConfig> = {
     const { tf } = context;
     let a = flatRows(tf, task.input, input);
     for (let layer = 0; layer < config.depth; layer += 1) {
-      const z = dense(tf, a, weights[2 * layer]!, weights[2 * layer + 1]!);
-      a = context.hidden(activate(tf, config.activation, z));
+      const options = { activation: config.activation, readsData: layer === 0 };
+      a = context.hidden(dense(tf, a, weights[2 * layer]!, weights[2 * layer + 1]!, options));
     }
-    const output = dense(tf, a, weights[2 * config.depth]!, weights[2 * config.depth + 1]!);
+    const [weight, bias] = [weights[2 * config.depth]!, weights[2 * config.depth + 1]!];
+    const output = dense(tf, a, weight, bias, { readsData: config.depth === 0 });
     return scaleOutput(tf, output, config.outputScale);
   },
 };

@@ -9,9 +9,9 @@
 import { z } from "zod";
 import { activate, activationFlops, activationSchema } from "./activation.ts";
 import { attend, attentionFlops } from "./attention.ts";
-import { addRow, product, weightParameter } from "./dense.ts";
+import { product, weightParameter } from "./dense.ts";
+import { embed } from "./embedding.ts";
 import { depthField, initScaleField, outputScaleField, scaleOutput, widthField } from "./fields.ts";
-import { oneHotTokens } from "./flat-input.ts";
 import { LAYER_NORM_FLOPS, layerNorm, layerNormParameters } from "./layer-norm.ts";
 import { outputWidth } from "../entry.ts";
 import type { Architecture, Config, ForwardContext, Parameter, Task, Tensor, Tensor3D, Tf } from "../entry.ts";
@@ -84,36 +84,33 @@ function parameters(config: TransformerConfig, task: Task): readonly Parameter[]
   ];
 }
 
-/** The embedding is counted as the product with a one-hot code that it is computed by. */
+/** The embedding is counted as the product with a one-hot code that it is computed by where there is no kernel for it. */
 function forwardFlops(config: TransformerConfig, task: Task): number {
   const { context, vocabulary } = tokensOf(task);
-  const { width, heads, mlpRatio } = config;
+  const { depth, width, heads, mlpRatio } = config;
   const inner = width * mlpRatio;
+  const predicted = predictedPositions(task);
+  const mix = attentionFlops({ context, heads, width }) + width * LAYER_NORM_FLOPS;
   const mlp = 4 * width * inner + inner * activationFlops(config.activation);
-  const block = attentionFlops({ context, heads, width }) + mlp + 2 * width * (LAYER_NORM_FLOPS + 1);
+  const rest = 2 * width * width + mlp + width * (LAYER_NORM_FLOPS + 2);
   const embedding = 2 * vocabulary * width + width;
   const head = width * LAYER_NORM_FLOPS + 2 * width * outputWidth(task.output);
-  return context * (embedding + config.depth * block) + predictedPositions(task) * head;
+  const blocks = depth * context * mix + ((depth - 1) * context + predicted) * rest;
+  return context * embedding + blocks + predicted * head;
 }
 
-/** [K, B, T] of ids to [K, B T, D]. */
-function embed(tf: Tf, config: TransformerConfig, tokens: Tokens, weights: readonly Tensor[], ids: Tensor3D): Tensor3D {
-  const [members, rows] = ids.shape;
-  const { context, vocabulary } = tokens;
-  const embedded = product(tf, oneHotTokens(tf, ids, vocabulary), weights[0]!);
-  // The position of a token is its place in its row: one row of T D numbers is added to each of the B.
-  const byRow = tf.reshape<Rank.R3>(embedded, [members, rows, context * config.width]);
-  const positions = tf.reshape(weights[1]!, [members, 1, context * config.width]);
-  return tf.reshape(addRow(tf, byRow, positions), [members, rows * context, config.width]);
-}
-
-/** Dropout acts on the embeddings' sum and on the output of each sub-layer (Vaswani et al., section 5.4). */
+/**
+ * One block, at all positions or at the last alone, which then are all that goes on: what it mixes is of all.
+ *
+ * Dropout acts on the embeddings' sum and on the output of each sub-layer (Vaswani et al., section 5.4).
+ */
 function block(
   forward: ForwardContext,
   config: TransformerConfig,
   context: number,
   weights: readonly Tensor[],
   h: Tensor3D,
+  positions: "all" | "last",
 ): Tensor3D {
   const { tf } = forward;
   const [normGain, normBias, qkv, attentionOut, mlpGain, mlpBias, mlpIn, mlpOut] = weights as readonly [
@@ -127,8 +124,9 @@ function block(
     Tensor,
   ];
   const shape = { context, heads: config.heads, width: config.width };
-  const attended = attend(tf, layerNorm(tf, h, normGain, normBias), qkv, attentionOut, shape);
-  const middle: Tensor3D = tf.add(h, forward.hidden(attended));
+  const kept = (x: Tensor3D): Tensor3D => (positions === "all" ? x : lastPositions(tf, x, context));
+  const mixed = kept(attend(tf, layerNorm(tf, h, normGain, normBias), qkv, shape));
+  const middle: Tensor3D = tf.add(kept(h), forward.hidden(product(tf, mixed, attentionOut)));
   const z = product(tf, layerNorm(tf, middle, mlpGain, mlpBias), mlpIn);
   const inner = activate(tf, config.activation, z);
   return tf.add(middle, forward.hidden(product(tf, inner, mlpOut)));
@@ -153,12 +151,13 @@ export const transformer: Architecture<TransformerConfig> = {
   forward(context, config, task, weights, input) {
     const { tf } = context;
     const tokens = tokensOf(task);
-    let h = context.hidden(embed(tf, config, tokens, weights, input));
+    let h = context.hidden(embed(tf, input, weights[0]!, weights[1]!));
     for (let layer = 0; layer < config.depth; layer += 1) {
       const first = 2 + layer * BLOCK_PARAMETERS;
-      h = block(context, config, tokens.context, weights.slice(first, first + BLOCK_PARAMETERS), h);
+      const own = weights.slice(first, first + BLOCK_PARAMETERS);
+      const isCut = layer === config.depth - 1 && predictedPositions(task) === 1;
+      h = block(context, config, tokens.context, own, h, isCut ? "last" : "all");
     }
-    if (predictedPositions(task) === 1) h = lastPositions(tf, h, tokens.context);
     const [gain, bias, unembedding] = weights.slice(-3) as [Tensor, Tensor, Tensor];
     return scaleOutput(tf, product(tf, layerNorm(tf, h, gain, bias), unembedding), config.outputScale);
   },

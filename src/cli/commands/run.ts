@@ -1,5 +1,7 @@
 /** `occam run` */
+import type { SweepSpec } from "../../spec/sweep.ts";
 import { defineCommand } from "../command.ts";
+import type { Io } from "../io.ts";
 import { backendOption, logLevelOption } from "../options.ts";
 
 export const runCommand = defineCommand({
@@ -18,14 +20,15 @@ export const runCommand = defineCommand({
       type: "number",
       group: "Computing:",
       requiresArg: true,
-      describe: "Worker processes [one for each core]",
+      describe: "Worker processes [wasm: one for each core; tensorflow, webgpu: one; tensorflow-gpu: one for each GPU]",
     },
     backend: { ...backendOption.backend, group: "Computing:" },
     "fuse-width": {
       type: "number",
       group: "Computing:",
       requiresArg: true,
-      describe: "The most cells that are trained as one program [what the backend can take]",
+      describe:
+        "The most cells that a worker takes at a time and trains as one program [wasm: 64; fewer where as fast]",
     },
     "no-cache": {
       type: "boolean",
@@ -42,12 +45,10 @@ export const runCommand = defineCommand({
   run: async (args, io) => {
     const { readSpec } = await import("../spec-file.ts");
     const { wholeNumber } = await import("../numbers.ts");
-    const { availableParallelism } = await import("node:os");
     const { pathIn } = await import("../token.ts");
     const file = await readSpec(args.spec, io);
-    const { planInBrief } = await import("../show-plan.ts");
     const { runSweep } = await import("../run/run-sweep.ts");
-    const workers = wholeNumber("--workers", args.workers, availableParallelism(), 1);
+    const workers = args.workers === undefined ? undefined : wholeNumber("--workers", args.workers, 1, 1);
     const width = args["fuse-width"];
     const outDir = pathIn(io.cwd, args.out ?? `occam-out/${file.spec.name}`);
     const runArgs = {
@@ -58,7 +59,15 @@ export const runCommand = defineCommand({
       noCache: args["no-cache"],
       logLevel: args["log-level"],
     };
-    await io.out.write(`${planInBrief(file.spec, workers, args.backend)}\n`);
-    return runSweep(file, runArgs, io);
+    return runSweep(file, runArgs, io, () => printBrief(file.spec, workers, args.backend, io));
   },
 });
+
+async function printBrief(spec: SweepSpec, workers: number | undefined, backend: string, io: Io): Promise<void> {
+  const { planInBrief } = await import("../show-plan.ts");
+  const { defaultWorkers, visibleGpus } = await import("../run/default-workers.ts");
+  // What `auto` comes to is known when a worker has opened it; the time is for the backend that works everywhere.
+  const assumed = backend === "auto" ? "wasm" : backend;
+  const gpus = assumed === "tensorflow-gpu" ? visibleGpus(io.env) : [];
+  await io.out.write(`${planInBrief(spec, workers ?? defaultWorkers(assumed, gpus), assumed)}\n`);
+}

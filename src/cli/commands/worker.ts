@@ -18,7 +18,7 @@ export const workerCommand = defineCommand({
     "fuse-width": {
       type: "number",
       requiresArg: true,
-      describe: "The most cells that are trained as one program [what the backend can take]",
+      describe: "The most cells that it takes at a time and trains as one program [wasm: 64; fewer where as fast]",
     },
     ...logLevelOption,
   },

@@ -2,8 +2,8 @@
 import type { ErrorCode } from "../../core/errors.ts";
 
 export type ChildMessage =
-  /** The start has succeeded. A coordinator says where it serves; a worker, where its coordinator does. */
-  | { readonly type: "ready"; readonly address: string }
+  /** The start has succeeded. A coordinator says where it serves; a worker, where its coordinator does and what it computes on. */
+  | { readonly type: "ready"; readonly address: string; readonly backend?: string }
   /** The process ends with this code because of an error. */
   | { readonly type: "failed"; readonly code: ErrorCode; readonly text: string };
 

@@ -11,7 +11,15 @@ export interface Interrupts {
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+let listening: Interrupts | undefined;
+
+/** Listens from the first call on, which is main.ts's: what a command loads before it runs takes long enough for a Ctrl-C. */
 export function listenForInterrupts(): Interrupts {
+  listening ??= listen();
+  return listening;
+}
+
+function listen(): Interrupts {
   const stop = new AbortController();
   const kill = new AbortController();
   const onSignal = (): void => (stop.signal.aborted ? kill : stop).abort();
@@ -19,7 +27,10 @@ export function listenForInterrupts(): Interrupts {
   return {
     stop: stop.signal,
     kill: kill.signal,
-    dispose: () => SIGNALS.forEach((signal) => process.off(signal, onSignal)),
+    dispose: () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+      listening = undefined;
+    },
   };
 }
 
@@ -29,4 +40,9 @@ export function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+/** What the promise gives; undefined when the signal aborts before. */
+export async function firstOf<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return Promise.race([promise, aborted(signal).then(() => undefined)]);
 }

@@ -1,6 +1,6 @@
 /**
  * The processes of one `occam run`: a coordinator on a store, and workers of it, all on the loopback network with a token
- * that only they know. The coordinator keeps its port over restarts, so that workers find it again.
+ * that only they know. The coordinator's port is chosen before it starts and kept over restarts, so that workers find it.
  */
 import { mkdirSync } from "node:fs";
 import { devNull } from "node:os";
@@ -11,12 +11,16 @@ import { OccamError } from "../../core/errors.ts";
 import { SETTINGS, variableOf } from "../settings.ts";
 import { describeEnd, describeEndShort, type ChildEnd } from "./restart-policy.ts";
 import { withResolvers } from "./stop-request.ts";
+import { freePort } from "./free-port.ts";
+import { LocalWorkers, workerError } from "./local-workers.ts";
 import { SupervisedChild, type ChildOptions } from "./supervised-child.ts";
 
 export interface ClusterOptions {
   readonly storeDir: string;
   readonly token: string;
   readonly backend: string;
+  /** Undefined: as many as are good for the backend. */
+  readonly workers: number | undefined;
   readonly fuseWidth: number | undefined;
   readonly logLevel: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -43,9 +47,9 @@ export class LocalCluster {
   readonly failed: Promise<OccamError>;
   readonly #options: ClusterOptions;
   readonly #coordinator: SupervisedChild;
-  readonly #workers: SupervisedChild[] = [];
+  readonly #workers: LocalWorkers;
   readonly #fail: (error: OccamError) => void;
-  #address: string | undefined;
+  #port = 0;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -56,47 +60,40 @@ export class LocalCluster {
     const failure = failed.promise.then((error) => Promise.reject(error));
     this.ready = Promise.race([ready.promise, failure]);
     this.ready.catch(() => undefined);
-    this.#coordinator = this.#child(
-      "coordinator",
-      () => this.#coordinatorArgs(),
-      (address) => {
-        this.#address = address;
-        ready.resolve(address);
-      },
-    );
+    this.#coordinator = this.#child("coordinator", () => this.#coordinatorArgs(), {}, ready.resolve);
+    this.#workers = this.#newWorkers();
   }
 
-  start(): void {
+  /** The coordinator and a first worker, which waits for it. */
+  async start(): Promise<void> {
     mkdirSync(join(this.#options.storeDir, "log"), { recursive: true });
+    this.#port = await freePort(HOST);
     void this.#watchCoordinator();
     this.#coordinator.start();
+    this.#workers.startFirst();
   }
 
-  startWorkers(count: number): void {
-    for (let number = 1; number <= count; number += 1) {
-      const id = `local-${number}`;
-      const worker = this.#child(id, () => this.#workerArgs(id));
-      this.#workers.push(worker);
-      void this.#watchWorker(worker);
-      worker.start();
-    }
+  /** The other workers, for so many cells; without a cell the first one has come in vain. */
+  startWorkers(cells: number): void {
+    if (cells === 0) this.#workers.kill();
+    else void this.#workers.startOthers(cells);
   }
 
   /** Lets the workers hand back and end. */
   async drainWorkers(): Promise<void> {
-    for (const worker of this.#workers) worker.stop();
-    await this.#ended(this.#workers, DRAIN_LIMIT_MS);
+    await this.#within(DRAIN_LIMIT_MS, this.#workers, this.#workers.drain());
   }
 
   /** Ends the coordinator in order; workers should be gone. */
   async stop(): Promise<void> {
     this.#coordinator.stop();
-    await this.#ended([this.#coordinator], STOP_LIMIT_MS);
+    await this.#within(STOP_LIMIT_MS, this.#coordinator, this.#coordinator.ended);
   }
 
   /** Ends everything at once. What was acked is in the store. */
   kill(): void {
-    for (const child of [...this.#workers, this.#coordinator]) child.kill();
+    this.#workers.kill();
+    this.#coordinator.kill();
   }
 
   async #watchCoordinator(): Promise<void> {
@@ -104,20 +101,47 @@ export class LocalCluster {
     if (failure !== undefined) this.#fail(coordinatorError(end, this.#options.storeDir));
   }
 
-  #child(name: string, args: () => readonly string[], onReady?: (address: string) => void): SupervisedChild {
-    const { clock, cwd, note, storeDir } = this.#options;
+  #newWorkers(): LocalWorkers {
+    const { workers, backend, env, note } = this.#options;
+    return new LocalWorkers({
+      count: workers,
+      backend,
+      env,
+      note,
+      child: (id, on, own, onReady) =>
+        this.#child(
+          id,
+          () => this.#workerArgs(id, on),
+          own,
+          (_address, opened) => onReady(opened ?? on),
+        ),
+      onFailure: (name, end) => this.#fail(workerError(name, end, this.#logOf(name))),
+    });
+  }
+
+  #child(
+    name: string,
+    args: () => readonly string[],
+    env: ClusterOptions["env"],
+    onReady: (address: string, backend: string | undefined) => void,
+  ): SupervisedChild {
+    const { clock, cwd, note } = this.#options;
     const options: ChildOptions = {
       name,
       mainPath: MAIN,
       args,
-      env: this.#childEnv(),
+      env: { ...this.#childEnv(), ...env },
       cwd,
       clock,
-      logPath: join(storeDir, "log", `${name}.log`),
+      logPath: this.#logOf(name),
       onRestart: (end, delayMs) => note(restartText(name, end, delayMs)),
-      ...(onReady === undefined ? {} : { onReady }),
+      onReady,
     };
     return new SupervisedChild(options);
+  }
+
+  #logOf(name: string): string {
+    return join(this.#options.storeDir, "log", `${name}.log`);
   }
 
   /** The children take every setting from their flags, and the token from the environment, which `ps` does not show to others. */
@@ -129,17 +153,16 @@ export class LocalCluster {
 
   #coordinatorArgs(): readonly string[] {
     const { storeDir, logLevel } = this.#options;
-    const port = this.#address === undefined ? "0" : this.#address.slice(this.#address.lastIndexOf(":") + 1);
-    const flags = ["--store", storeDir, "--host", HOST, "--port", port, "--log-level", logLevel];
+    const flags = ["--store", storeDir, "--host", HOST, "--port", String(this.#port), "--log-level", logLevel];
     return ["coordinator", "--config", devNull, ...flags];
   }
 
-  #workerArgs(id: string): readonly string[] {
-    const { backend, fuseWidth, logLevel } = this.#options;
+  #workerArgs(id: string, backend: string): readonly string[] {
+    const { fuseWidth, logLevel } = this.#options;
     const width = fuseWidth === undefined ? [] : ["--fuse-width", String(fuseWidth)];
     const flags = [
       "--coordinator",
-      this.#address!,
+      `${HOST}:${this.#port}`,
       "--id",
       id,
       "--backend",
@@ -151,19 +174,10 @@ export class LocalCluster {
     return ["worker", "--config", devNull, ...flags];
   }
 
-  async #watchWorker(worker: SupervisedChild): Promise<void> {
-    const { end, failure } = await worker.ended;
-    if (failure === undefined) return;
-    this.#workers.splice(this.#workers.indexOf(worker), 1);
-    if (this.#workers.length > 0) return this.#options.note(`${worker.name} ${failure}; going on without it`);
-    const hint = `Its log is ${join(this.#options.storeDir, "log", `${worker.name}.log`)}.`;
-    this.#fail(new OccamError(end.code ?? "unavailable", `the last worker, ${worker.name}, ${failure}`, { hint }));
-  }
-
-  async #ended(children: readonly SupervisedChild[], limitMs: number): Promise<void> {
-    const { clock } = this.#options;
-    const cancel = clock.after(limitMs, () => children.forEach((child) => child.kill()));
-    await Promise.all(children.map(({ ended }) => ended));
+  /** Waits for an end, and makes it when it takes too long. */
+  async #within(limitMs: number, what: { kill(): void }, end: Promise<unknown>): Promise<void> {
+    const cancel = this.#options.clock.after(limitMs, () => what.kill());
+    await end;
     cancel();
   }
 }

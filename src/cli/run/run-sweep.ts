@@ -2,51 +2,38 @@
  * `occam run`: one sweep on this machine, from file to report.
  *
  * 1. Check the whole file; print what will be done.
- * 2. Start a coordinator on DIR/store and submit the sweep. Whatever was acked by an earlier run is there.
- * 3. Start workers and follow the sweep until it ends, the user stops it, or nothing is left that could go on.
+ * 2. Start a coordinator on DIR/store, and a worker beside it; submit the sweep. Whatever was acked by an earlier run is there.
+ * 3. Start the other workers and follow the sweep until it ends, the user stops it, or nothing is left that could go on.
  * 4. Drain the workers, write the artifacts from what the store has, end the coordinator.
  */
 import { mkdirSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
-import { EXIT, messageOf, OccamError, type ErrorCode } from "../../core/errors.ts";
-import type { Sweep } from "../../../proto/gen/occam/v1/operator.ts";
-import { writeArtifacts, type Artifacts } from "../artifacts.ts";
+import { join } from "node:path";
+import { EXIT, messageOf, OccamError } from "../../core/errors.ts";
 import { isServed, writeRunFile } from "../connection.ts";
-import { gitRevision } from "../git-revision.ts";
 import type { Io } from "../io.ts";
-import { openOperator, required, type Operator } from "../operator.ts";
-import { progressView, type ProgressView } from "../output/progress-view.ts";
-import { missingOf, summaryLines } from "../result-table.ts";
+import { progressView } from "../output/progress-view.ts";
 import type { SpecFile } from "../spec-file.ts";
-import { snapshotOf } from "../sweep-text.ts";
-import { generateToken, pathIn } from "../token.ts";
-import { aborted, listenForInterrupts, type Interrupts } from "./interrupts.ts";
+import { generateToken } from "../token.ts";
+import { aborted, firstOf, listenForInterrupts } from "./interrupts.ts";
 import { LocalCluster, storeInUse } from "./local-cluster.ts";
-import { forgetRequest, requestIdFor } from "./no-cache-request.ts";
 
 export interface RunArgs {
   readonly outDir: string;
-  readonly workers: number;
+  /** Undefined: as many as are good for the backend. */
+  readonly workers: number | undefined;
   readonly fuseWidth: number | undefined;
   readonly backend: string;
   readonly noCache: boolean;
   readonly logLevel: string;
 }
 
-/** Why following a sweep ended. */
-type Outcome =
-  | { readonly kind: "finished" }
-  | { readonly kind: "stopped" }
-  | { readonly kind: "failed"; readonly error: OccamError };
-
-/** Snapshots come at most this often. */
-const WATCH_INTERVAL_MS = 250;
-
-export async function runSweep(file: SpecFile, args: RunArgs, io: Io): Promise<number> {
+/** @param brief prints what will be done; called while the processes start */
+export async function runSweep(file: SpecFile, args: RunArgs, io: Io, brief: () => Promise<void>): Promise<number> {
+  const interrupts = listenForInterrupts();
+  if (interrupts.stop.aborted) return stoppedEarly(io);
   const storeDir = join(args.outDir, "store");
   makeFolder(storeDir);
   if (await isServed(args.outDir, io)) throw storeInUse(args.outDir);
-  const interrupts = listenForInterrupts();
   const token = generateToken();
   const view = progressView(io.out, io.clock, io.env["TERM"] === "dumb");
   const cluster = new LocalCluster({
@@ -61,16 +48,19 @@ export async function runSweep(file: SpecFile, args: RunArgs, io: Io): Promise<n
   void aborted(interrupts.kill).then(() => cluster.kill());
   // An exit by whatever way takes the children along; a SIGKILL they notice by themselves.
   process.once("exit", () => cluster.kill());
-  cluster.start();
+  await cluster.start();
   try {
+    await brief();
+    const { runOn } = await import("./run-on-cluster.ts");
     const address = await firstOf(cluster.ready, interrupts.stop);
-    if (address === undefined) return await stopEarly(cluster, io);
+    if (address === undefined) {
+      await Promise.race([stop(cluster), aborted(interrupts.kill)]);
+      return await stoppedEarly(io);
+    }
     const forgetRun = writeRunFile(args.outDir, { address, token });
-    const operator = openOperator(address, token, io.clock);
     try {
-      return await runOn(operator, cluster, file, args, io, view, interrupts);
+      return await runOn({ address, token }, cluster, file, args, io, view, interrupts);
     } finally {
-      operator.close();
       forgetRun();
     }
   } finally {
@@ -79,111 +69,12 @@ export async function runSweep(file: SpecFile, args: RunArgs, io: Io): Promise<n
   }
 }
 
-async function runOn(
-  operator: Operator,
-  cluster: LocalCluster,
-  file: SpecFile,
-  args: RunArgs,
-  io: Io,
-  view: ProgressView,
-  interrupts: Interrupts,
-): Promise<number> {
-  const sweep = await submit(operator, file, args, io);
-  const counts = required(sweep.counts);
-  const open = counts.total - counts.committed - counts.quarantined;
-  if (counts.committed > 0) await view.note(`${counts.committed} of ${counts.total} cells have a result already`);
-  if (open > 0) cluster.startWorkers(Math.min(args.workers, open));
-  const outcome = await follow(operator, sweep.sweepId, cluster, view, interrupts);
-  if (outcome.kind === "stopped")
-    await view.note("stopping: workers hand back what they hold; Ctrl-C again stops at once");
-  if (outcome.kind === "failed") await view.note(io.out.paint("red", outcome.error.toUserText()));
-  await view.close();
-  await Promise.race([cluster.drainWorkers(), aborted(interrupts.kill)]);
-  if (interrupts.kill.aborted) return EXIT.drained;
-  const revision = await gitRevision(dirname(pathIn(io.cwd, file.fileName)));
-  const written = patiently(io, cluster, () => writeArtifacts(operator, sweep.sweepId, args.outDir, revision));
-  const artifacts = await firstOf(written, interrupts.kill);
-  if (artifacts === undefined) return EXIT.drained;
-  await io.out.write(`${summaryOf(artifacts, args.outDir, io)}\n`);
+async function stop(cluster: LocalCluster): Promise<void> {
+  await cluster.drainWorkers();
   await cluster.stop();
-  return finish(outcome, missingOf(artifacts.rows), args, io);
 }
 
-function summaryOf({ rows, files }: Artifacts, outDir: string, io: Io): string {
-  const shown = relative(io.cwd, outDir);
-  const folder = shown === "" || shown.startsWith("..") ? outDir : shown;
-  return ["", ...summaryLines(rows, io.out.paint), "", ...files.map((name) => join(folder, name))].join("\n");
-}
-
-async function finish(outcome: Outcome, missing: number, args: RunArgs, io: Io): Promise<number> {
-  if (outcome.kind === "failed") throw outcome.error;
-  if (outcome.kind === "stopped") {
-    await io.out.write("stopped before the end; run the same command to go on\n");
-    return EXIT.drained;
-  }
-  forgetRequest(args.outDir);
-  return missing > 0 ? EXIT.incomplete : EXIT.ok;
-}
-
-async function submit(operator: Operator, file: SpecFile, args: RunArgs, io: Io): Promise<Sweep> {
-  const request = {
-    specText: file.text,
-    fileName: file.fileName,
-    noCache: args.noCache,
-    requestId: args.noCache ? requestIdFor(args.outDir, file.spec.canonical) : "",
-  };
-  return required((await patiently(io, undefined, () => operator.submit(request))).sweep);
-}
-
-/** Follows the sweep to whichever end comes first. */
-async function follow(
-  operator: Operator,
-  sweepId: string,
-  cluster: LocalCluster,
-  view: ProgressView,
-  interrupts: Interrupts,
-): Promise<Outcome> {
-  const end = new AbortController();
-  const watching = (async (): Promise<Outcome> => {
-    for await (const response of operator.watch(sweepId, WATCH_INTERVAL_MS, { signal: end.signal, patient: true })) {
-      await view.show(snapshotOf(response));
-    }
-    return { kind: "finished" };
-  })();
-  const stopped = aborted(interrupts.stop).then((): Outcome => ({ kind: "stopped" }));
-  const failed = cluster.failed.then((error): Outcome => ({ kind: "failed", error }));
-  const outcome = await Promise.race([watching, stopped, failed]);
-  end.abort();
-  await watching;
-  return outcome;
-}
-
-/** How long a call is repeated while a killed coordinator comes back. */
-const PATIENCE_MS = 60_000;
-
-/** Repeats what fails because the coordinator is away, until it is clear that it stays away. */
-async function patiently<T>(io: Io, cluster: LocalCluster | undefined, call: () => Promise<T>): Promise<T> {
-  const endMs = io.clock.monotonicMs() + PATIENCE_MS;
-  let lost: OccamError | undefined;
-  void cluster?.failed.then((error) => (lost = error));
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      const away: ErrorCode = "unavailable";
-      if (!(error instanceof OccamError) || error.code !== away) throw error;
-      if (lost !== undefined || io.clock.monotonicMs() > endMs) throw lost ?? error;
-      await io.clock.sleep(300);
-    }
-  }
-}
-
-async function firstOf<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return Promise.race([promise, aborted(signal).then(() => undefined)]);
-}
-
-async function stopEarly(cluster: LocalCluster, io: Io): Promise<number> {
-  await cluster.stop();
+async function stoppedEarly(io: Io): Promise<number> {
   await io.out.write("stopped before it began; run the same command to go on\n");
   return EXIT.drained;
 }

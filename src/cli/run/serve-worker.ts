@@ -5,9 +5,11 @@ import { asWorkerId } from "../../core/ids.ts";
 import { createLogger, type LogLevel } from "../../core/log.ts";
 import type { Io } from "../io.ts";
 import { wholeNumber } from "../numbers.ts";
+import type { BackendName } from "../options.ts";
 import { requireToken } from "../token.ts";
 import { isSupervised, reportToSupervisor } from "./child-messages.ts";
 import { stopRequest, type StopRequest } from "./stop-request.ts";
+import { untilListening } from "./until-listening.ts";
 
 /** Without its supervisor a worker has nobody to hand back to: its coordinator ends at the same moment. */
 const ORPHAN_GRACE_MS = 3_000;
@@ -16,7 +18,7 @@ export interface WorkArgs {
   readonly coordinator: string;
   readonly tokenFile: string | undefined;
   readonly id: string | undefined;
-  readonly backend: "auto" | "tensorflow-gpu" | "tensorflow" | "wasm";
+  readonly backend: BackendName;
   readonly fuseWidth: number | undefined;
   readonly logLevel: LogLevel;
 }
@@ -32,11 +34,12 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
     token: requireToken(args.tokenFile, io),
     workerId,
     backend: args.backend,
+    ...(isSupervised() ? { coordinatorUp: untilListening(args.coordinator, io.clock) } : {}),
     ...(args.fuseWidth === undefined ? {} : { maxFuseWidth: wholeNumber("--fuse-width", args.fuseWidth, 1, 1) }),
     clock: io.clock,
     logger: createLogger({ component: "worker", level: args.logLevel }),
   });
-  if (isSupervised()) await reportToSupervisor({ type: "ready", address: args.coordinator });
+  if (isSupervised()) await reportToSupervisor({ type: "ready", address: args.coordinator, backend: worker.backend });
   else await io.out.write(`worker ${workerId} works for ${args.coordinator}\n`);
   void drainOn(stop, worker, io);
   return worker.done;

@@ -27,7 +27,7 @@ export interface ChildOptions {
   /** Its standard output and standard error are appended here. */
   readonly logPath: string;
   readonly clock: Clock;
-  readonly onReady?: (address: string) => void;
+  readonly onReady?: (address: string, backend: string | undefined) => void;
   /** It died and will be started again. */
   readonly onRestart: (end: ChildEnd, delayMs: number) => void;
 }
@@ -105,7 +105,7 @@ export class SupervisedChild {
     const message = asChildMessage(value);
     if (message?.type === "ready") {
       this.#wasReady = true;
-      this.#options.onReady?.(message.address);
+      this.#options.onReady?.(message.address, message.backend);
     }
     if (message?.type === "failed") this.#said = { code: message.code, text: message.text };
   }

@@ -3,9 +3,9 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest
 import { fillNormal, rootKey } from "../../../src/core/random.ts";
 import type { LoadedData, Tensor3D } from "../../../src/catalogue/entry.ts";
 import type { Cell } from "../../../src/spec/cell.ts";
-import { closedForm } from "../../../worker/complexity/closed-form.ts";
-import { kernelRows, type KernelSource } from "../../../worker/complexity/kernel.ts";
-import { spectrumOf } from "../../../worker/complexity/spectrum.ts";
+import { automaticStep, closedForm } from "../../../worker/complexity/closed-form.ts";
+import { kernelRows, type KernelRows, type KernelSource } from "../../../worker/complexity/kernel.ts";
+import { spectrumOf, type Spectrum } from "../../../worker/complexity/spectrum.ts";
 import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
 import { openProgram, outputsOf, rowGradients, sizeOf } from "../../../worker/engine/program.ts";
 import { FusedData } from "../../../worker/train/fused-data.ts";
@@ -47,6 +47,20 @@ async function sourceOf(
 
 const eigen = (matrix: Matrix): number[] =>
   new EigenvalueDecomposition(matrix, { assumeSymmetric: true }).realEigenvalues.toSorted((a, b) => b - a);
+
+const TEACHER = { kind: "teacher-student", inputs: 16, outputs: 1, train: 400, test: 10 };
+const DIGITS = { kind: "digits", size: 7, train: 300, test: 10 };
+
+/** The spectrum by JavaScript's doubles and another library's eigenvalues. */
+function plainSpectrum({ values, rows, parameters, samples, whole }: KernelRows): Spectrum {
+  const x = new Matrix(
+    Array.from({ length: rows }, (_, i) => [...values.subarray(i * parameters, (i + 1) * parameters)]),
+  );
+  const gram = rows <= parameters ? x.mmul(x.transpose()) : x.transpose().mmul(x);
+  const eigenvalues = Float64Array.from(eigen(gram), (value) => Math.max(0, value / samples));
+  const rank = eigenvalues.filter((value) => value > 1e-10 * eigenvalues[0]!).length;
+  return { eigenvalues, rank, rankIsWhole: whole };
+}
 
 describe("the Gauss-Newton kernel", () => {
   test("of linear regression is the second-moment matrix of the inputs", async () => {
@@ -123,6 +137,30 @@ describe("the Gauss-Newton kernel", () => {
       expect(spectrum).toMatchObject({ rank, rankIsWhole: true });
       const { parameterCount, task } = source.program;
       expect(closedForm(spectrum, 100, 1, parameterCount, task).ceiling).toBe(rank / 2);
+    }
+  });
+
+  test("its closed form, ranks and step are those of plain double precision", async () => {
+    for (const [given, most] of [
+      [{ data: TEACHER, architecture: { kind: "mlp", activation: "tanh", depth: 2, width: 32 } }, 256],
+      [{ data: TEACHER, architecture: { kind: "mlp", activation: "relu", depth: 1, width: 4 } }, 256],
+      [{ data: DIGITS, architecture: { kind: "cnn", depth: 1, width: 4 } }, 100],
+    ] as const) {
+      const source = await sourceOf(given);
+      const rows = kernelRows(source, most);
+      const [spectrum, expected] = [spectrumOf(rows), plainSpectrum(rows)];
+      expect(spectrum.rank).toBe(expected.rank);
+      const { parameterCount, task } = source.program;
+      for (const gamma of [0.01, 1, 100]) {
+        const form = closedForm(spectrum, 150, gamma, parameterCount, task);
+        const plain = closedForm(expected, 150, gamma, parameterCount, task);
+        const noise = { samples: 64, batches: 4 };
+        const step = automaticStep(spectrum, form, 150, gamma, noise);
+        expect(form.quad / plain.quad).toBeCloseTo(1, 9);
+        expect(form.varOverMean / plain.varOverMean).toBeCloseTo(1, 9);
+        expect(form.top / plain.top).toBeCloseTo(1, 12);
+        expect(step / automaticStep(expected, plain, 150, gamma, noise)).toBeCloseTo(1, 9);
+      }
     }
   });
 

@@ -64,11 +64,13 @@ function batchwise(): Batchwise {
   const { tf } = engine;
   const each = Array.from({ length: pool.shape.batches }, (_, b) =>
     tf.tidy(() => {
-      const { batch, base, corrections } = pool.take([0, 1], [b, b]);
+      const { batch, rows: at, base, corrections } = pool.take([0, 1], [b, b]);
       const { rows, gradients } = rowGradients(program, near, batch);
       const first = (tensor: Tensor): number[] => Array.from(tensor.dataSync<"float32">().subarray(0, tensor.size / 2));
-      const mean = corrections.map(([one, two]) => tf.mul(0.5, tf.add(one, two)));
-      const reading = tf.mean(tf.sub(rows, base), -1).dataSync()[0]!;
+      const mean = corrections.map((table, p) =>
+        tf.reshape(tf.slice(tf.gather(table, at), [0, 0, 0], [-1, 1, -1]), near[p]!.shape),
+      );
+      const reading = tf.mean(tf.sub(rows, tf.gather(base, at)), -1).dataSync()[0]!;
       const along = mean.reduce((sum, d, p) => {
         const delta = first(tf.sub(near[p]!, anchor[p]!));
         return sum + first(d).reduce((total, value, i) => total + value * delta[i]!, 0);
@@ -119,10 +121,12 @@ describe("the pool of a cell's batches", () => {
   test("a pool of one batch needs no correction", () => {
     const cell = { dataset: 0, key: rootKey("pool-test") };
     const whole = new BatchPool(program, data, [cell, cell], anchor, 0);
-    const { batch, base, corrections } = whole.take([0, 1], [0, 0]);
+    const { batch, rows, base, corrections } = whole.take([0, 1], [0, 0]);
     expect(corrections).toEqual([]);
     expect(batch.input.shape[1]).toBe(ROWS);
-    engine.tf.dispose([batch.input, batch.targets, base]);
+    expect(base.shape).toEqual([2, ROWS]);
+    expect([...rows.dataSync()]).toEqual([0, 1]);
+    engine.tf.dispose([batch.input, batch.targets, rows]);
     whole.dispose();
   });
 });

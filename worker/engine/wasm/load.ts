@@ -5,10 +5,11 @@ import { OccamError, invariant } from "../../../src/core/errors.ts";
 import { PACKAGE_VERSION } from "../../../src/core/version.ts";
 import type { Tf } from "../../../src/catalogue/entry.ts";
 import type { LoadedBackend } from "../loaded-backend.ts";
-import { philoxNoise } from "../noise.ts";
 import { processor } from "../processor.ts";
+import { loadTfjsCore } from "../tfjs-core.ts";
 import { WasmHeap } from "./heap.ts";
 import { OWN_KERNELS } from "./kernels.ts";
+import { wasmNoise } from "./noise.ts";
 import { registerKernels } from "./register.ts";
 
 const require = createRequire(import.meta.url);
@@ -17,12 +18,10 @@ const MEMORY_BUDGET_BYTES = 1.5 * 2 ** 30;
 
 /** One a process: TensorFlow.js keeps its backends in global state. */
 let heap: WasmHeap | undefined;
+let unregister: (() => void) | undefined;
 
 export async function loadWasm(): Promise<LoadedBackend> {
-  const tf = require("@tensorflow/tfjs-core") as Tf;
-  // The core bundle has no gradients of its own; tfjs-layers registers them.
-  const layers: unknown = require("@tensorflow/tfjs-layers");
-  invariant(layers, "tfjs-layers loads");
+  const tf = loadTfjsCore();
   const wasm = require("@tensorflow/tfjs-backend-wasm") as {
     setWasmPaths(folder: string): void;
     readonly version_wasm: string;
@@ -42,12 +41,23 @@ export async function loadWasm(): Promise<LoadedBackend> {
     device,
     version: wasm.version_wasm,
     memoryBudgetBytes: MEMORY_BUDGET_BYTES,
-    noise: philoxNoise(tf),
+    noise: wasmNoise(tf, heap),
   };
 }
 
 function openHeap(tf: Tf): WasmHeap {
   const opened = new WasmHeap(tf);
-  registerKernels(tf, opened, OWN_KERNELS);
+  unregister = registerKernels(tf, opened, OWN_KERNELS);
   return opened;
+}
+
+/** Runs on TensorFlow.js's kernels as they are shipped, for comparisons; ours are put back when it returns. */
+export function withShippedKernels<T>(tf: Tf, run: () => T): T {
+  invariant(heap !== undefined && unregister !== undefined, "the wasm backend is open");
+  unregister();
+  try {
+    return run();
+  } finally {
+    unregister = registerKernels(tf, heap, OWN_KERNELS);
+  }
 }

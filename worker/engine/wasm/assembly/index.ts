@@ -1,3 +1,21 @@
 /** All kernels, one module: built by ../build.mjs, called by the files in .. */
 export { batchMatmul, matmulScratchBytes } from "./matmul";
 export { gatherRows, oneHotRows, segmentSum } from "./gather";
+export { mapErf, mapExp, mapLog, mapTanh } from "./elementwise";
+export { activate, activateGradient } from "./activation";
+export { addToRows, denseForward, denseGradient, denseScratchBytes, sumOfRows } from "./dense";
+export { crossEntropyGradient, crossEntropyRows, softmaxRows } from "./softmax";
+export { squaredErrorGradient, squaredErrorRows } from "./squared-error";
+export { layerNormForward, layerNormGradient } from "./layer-norm";
+export { gramAdd, symmetricEigenvalues } from "./gram-eigenvalues";
+export { integers, normals, uniforms, zeros } from "./draws";
+export { langevinScratchBytes, langevinStep } from "./langevin";
+export { normalsOfGroups } from "./normal";
+export { readLosses, readParameter } from "./reading";
+export { attend, attendGradient, attentionPitch, attentionScratchBytes } from "./attention";
+export { convolutionGradient, convolutionGradientScratchBytes, convolve, convolveScratchBytes } from "./convolution";
+export { embed, embedGradient } from "./embedding";
+export { meanPool, meanPoolGradient } from "./pooling";
+export { updateMomentum, updateRmsprop, updateSgd } from "./optimizer";
+export { updateAdam, updateLion } from "./adam";
+export { countHits, sumAdjacent, sumRows } from "./reduction";

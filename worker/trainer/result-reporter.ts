@@ -1,0 +1,74 @@
+/** Builds the results of one program's cells and hands them out. */
+import type { CellId } from "../../src/core/ids.ts";
+import type { CellResult, Estimate } from "../../src/result/cell-result.ts";
+import type { Program } from "../engine/program.ts";
+import type { Trained } from "../train/train.ts";
+import type { ShardEvents } from "./shard.ts";
+
+export class ResultReporter {
+  readonly #program: Program;
+  readonly #events: ShardEvents;
+  readonly #startMs: number;
+  readonly #fuseWidth: number;
+
+  constructor(program: Program, events: ShardEvents, startMs: number, fuseWidth: number) {
+    this.#program = program;
+    this.#events = events;
+    this.#startMs = startMs;
+    this.#fuseWidth = fuseWidth;
+  }
+
+  diverged({ member, steps, loss }: Trained & { outcome: "diverged" }, trainMs: number): void {
+    const reason = `training loss ${loss} at step ${steps}`;
+    this.#events.log(member.cell.id, "warn", `diverged: ${reason}`, { step: steps });
+    this.#events.result(member.cell.id, {
+      ...this.#common(trainMs, 0),
+      outcome: "diverged",
+      reason,
+      steps,
+      stopped: "diverged",
+      trainLoss: null,
+      testLoss: null,
+      trainAccuracy: null,
+      testAccuracy: null,
+      estimate: null,
+    });
+  }
+
+  complete(
+    { member, steps, stopped, train, test }: Trained & { outcome: "ok" },
+    estimate: Estimate | null,
+    trainMs: number,
+    estimateMs: number,
+  ): void {
+    const scores = { trainLoss: train.loss, testLoss: test.loss, testAccuracy: test.accuracy };
+    this.#events.log(member.cell.id, "info", `trained: ${steps} steps, ended by ${stopped}`, scores);
+    if (estimate !== null) this.#tellEstimate(member.cell.id, estimate);
+    this.#events.result(member.cell.id, {
+      ...this.#common(trainMs, estimateMs),
+      outcome: "ok",
+      reason: "",
+      steps,
+      stopped,
+      trainLoss: train.loss,
+      testLoss: Number.isFinite(test.loss) ? test.loss : null,
+      trainAccuracy: train.accuracy,
+      testAccuracy: test.accuracy,
+      estimate,
+    });
+  }
+
+  #tellEstimate(id: CellId, { lambdaHat, lambdaSe, verdict, verdictReason }: Estimate): void {
+    const fields = { lambdaHat, lambdaSe, reason: verdictReason };
+    this.#events.log(id, verdict === "ok" ? "info" : "warn", `estimated: ${verdict}`, fields);
+  }
+
+  #common(trainMs: number, estimateMs: number): Pick<CellResult, "parameters" | "timing" | "backend" | "fuseWidth"> {
+    return {
+      parameters: this.#program.parameterCount,
+      timing: { trainMs, estimateMs, wallMs: this.#program.engine.clock.monotonicMs() - this.#startMs },
+      backend: this.#program.engine.backend,
+      fuseWidth: this.#fuseWidth,
+    };
+  }
+}
