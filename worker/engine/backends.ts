@@ -4,7 +4,7 @@
  */
 import { OccamError, messageOf } from "../../src/core/errors.ts";
 import type { BackendName, LoadedBackend } from "./loaded-backend.ts";
-import { loadTensorflow } from "./tensorflow/load.ts";
+import { NATIVE_INSTALL, loadTensorflow } from "./tensorflow/load.ts";
 import { loadWasm } from "./wasm/load.ts";
 import { loadWebgpu } from "./webgpu/load.ts";
 
@@ -14,9 +14,6 @@ interface Backend {
   readonly install: string;
   load(): Promise<LoadedBackend>;
 }
-
-const NATIVE_INSTALL =
-  "build the addon with deploy/tensorflow/build-addon.sh and set OCCAM_TFJS_NODE, or npm ci where its download can be reached";
 
 const BACKENDS: Readonly<Record<BackendName, Backend>> = {
   "tensorflow-gpu": {

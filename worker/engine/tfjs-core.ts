@@ -7,6 +7,8 @@ const require = createRequire(import.meta.url);
 
 export function loadTfjsCore(): Tf {
   const tf = require("@tensorflow/tfjs-core") as Tf;
+  // No warnings of a kernel that is registered twice, and none of the slower checks that are meant for development.
+  tf.enableProdMode();
   // The core bundle has no gradients of its own; tfjs-layers registers them.
   const layers: unknown = require("@tensorflow/tfjs-layers");
   invariant(layers, "tfjs-layers loads");

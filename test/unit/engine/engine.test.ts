@@ -4,6 +4,7 @@ import { fillNormal, fillUniform, rootKey } from "../../../src/core/random.ts";
 import { diagnoseBackends } from "../../../worker/doctor.ts";
 import { isOutOfMemory, openEngine } from "../../../worker/engine/engine.ts";
 import { BACKEND_NAMES } from "../../../worker/engine/loaded-backend.ts";
+import { philoxNoise } from "../../../worker/engine/noise.ts";
 import { rowTable } from "../../../worker/engine/row-table.ts";
 import { MemberVector } from "../../../worker/engine/member-vector.ts";
 
@@ -44,11 +45,12 @@ describe("opening a backend", () => {
   });
 });
 
-describe("noise", () => {
+describe("noise by JavaScript, the reference of the backends' own", () => {
   const [a, b] = [rootKey("a"), rootKey("b")];
 
   test("each member's draws are those of its own stream; a member without a stream gets zeros", async () => {
-    const { tf, noise } = await openEngine("wasm");
+    const { tf } = await openEngine("wasm");
+    const noise = philoxNoise(tf);
     const [normal, uniform] = [new Float32Array(6), new Float32Array(6)];
     fillNormal(b, { a: 7, b: 2 }, normal);
     fillUniform(b, { a: 7, b: 2 }, uniform);

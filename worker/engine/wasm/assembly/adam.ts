@@ -2,7 +2,7 @@
  * Adam, AdamW and Lion; operands as in optimizer.ts.
  */
 import { LANES, NUMBER, VECTOR } from "./simd";
-import { average, decayed, descended, penaltyOf, read, sign, withPenalties, write } from "./descent";
+import { average, decayed, descended, read, sign, write } from "./descent";
 
 /** AdamW; Adam has no `weightDecay` (0). `step` is 1 at the first update. */
 export function updateAdam(
@@ -21,7 +21,6 @@ export function updateAdam(
   epsilon: usize,
   weightDecay: usize,
   step: i32,
-  penalties: usize,
   factor: f32,
 ): void {
   const bytes = size * NUMBER;
@@ -34,7 +33,6 @@ export function updateAdam(
     const lambda: f32 = weightDecay == 0 ? 0 : load<f32>(weightDecay + k * NUMBER);
     const meanCorrection = correction(beta1 + k * NUMBER, step);
     const squareCorrection = correction(beta2 + k * NUMBER, step);
-    const penalty = penaltyOf(penalties, k);
     let i: usize = 0;
     for (; i < whole; i += VECTOR) {
       adamAt(
@@ -53,7 +51,6 @@ export function updateAdam(
         meanCorrection,
         squareCorrection,
         lambda,
-        penalty,
       );
     }
     if (i < bytes) {
@@ -73,7 +70,6 @@ export function updateAdam(
         meanCorrection,
         squareCorrection,
         lambda,
-        penalty,
       );
     }
     weight += bytes;
@@ -104,17 +100,16 @@ function adamAt(
   meanCorrection: v128,
   squareCorrection: v128,
   lambda: f32,
-  penalty: usize,
 ): void {
   const w = read(weight, count);
-  const g = withPenalties(w, read(gradient, count), penalty);
+  const g = read(gradient, count);
   const m = average(read(mean, count), g, b1);
   const v = average(read(square, count), f32x4.mul(g, g), b2);
   const denominator = f32x4.add(f32x4.sqrt(f32x4.mul(v, squareCorrection)), least);
   const direction = f32x4.div(f32x4.mul(m, meanCorrection), denominator);
   write(nextMean, m, count);
   write(nextSquare, v, count);
-  write(next, descended(w, decayed(direction, w, lambda), rate, penalty), count);
+  write(next, descended(w, decayed(direction, w, lambda), rate), count);
 }
 
 export function updateLion(
@@ -129,7 +124,6 @@ export function updateLion(
   beta1: usize,
   beta2: usize,
   weightDecay: usize,
-  penalties: usize,
   factor: f32,
 ): void {
   const bytes = size * NUMBER;
@@ -139,25 +133,12 @@ export function updateLion(
     const b1 = v128.load32_splat(beta1 + k * NUMBER);
     const b2 = v128.load32_splat(beta2 + k * NUMBER);
     const lambda = load<f32>(weightDecay + k * NUMBER);
-    const penalty = penaltyOf(penalties, k);
     let i: usize = 0;
     for (; i < whole; i += VECTOR) {
-      lionAt(weight + i, gradient + i, mean + i, next + i, nextMean + i, LANES, rate, b1, b2, lambda, penalty);
+      lionAt(weight + i, gradient + i, mean + i, next + i, nextMean + i, LANES, rate, b1, b2, lambda);
     }
     if (i < bytes) {
-      lionAt(
-        weight + i,
-        gradient + i,
-        mean + i,
-        next + i,
-        nextMean + i,
-        (bytes - i) / NUMBER,
-        rate,
-        b1,
-        b2,
-        lambda,
-        penalty,
-      );
+      lionAt(weight + i, gradient + i, mean + i, next + i, nextMean + i, (bytes - i) / NUMBER, rate, b1, b2, lambda);
     }
     weight += bytes;
     gradient += bytes;
@@ -180,14 +161,13 @@ function lionAt(
   b1: v128,
   b2: v128,
   lambda: f32,
-  penalty: usize,
 ): void {
   const w = read(weight, count);
-  const g = withPenalties(w, read(gradient, count), penalty);
+  const g = read(gradient, count);
   const m = read(mean, count);
   const direction = sign(average(m, g, b1));
   write(nextMean, average(m, g, b2), count);
-  write(next, descended(w, decayed(direction, w, lambda), rate, penalty), count);
+  write(next, descended(w, decayed(direction, w, lambda), rate), count);
 }
 
 /** 1 / (1 - beta^t), beta at the address. */

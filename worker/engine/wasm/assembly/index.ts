@@ -16,6 +16,6 @@ export { attend, attendGradient, attentionPitch, attentionScratchBytes } from ".
 export { convolutionGradient, convolutionGradientScratchBytes, convolve, convolveScratchBytes } from "./convolution";
 export { embed, embedGradient } from "./embedding";
 export { meanPool, meanPoolGradient } from "./pooling";
-export { updateMomentum, updateRmsprop, updateSgd } from "./optimizer";
+export { mapSign, updateMomentum, updateRmsprop, updateSgd } from "./optimizer";
 export { updateAdam, updateLion } from "./adam";
 export { countHits, sumAdjacent, sumRows } from "./reduction";

@@ -5,13 +5,9 @@
  *
  * Weights, gradients and slots are [members x size]; `next` and the like are written, all else is read. A hyperparameter is
  * the address of `members` numbers, one a member. `factor` is the schedule's factor of the learning rate.
- *
- * `penalties` holds three numbers a member: the strengths of L1, L2 and decoupled weight decay, whose terms
- *   g <- g + l1 sign(w) + l2 w before the update,   w' <- w' - (eta decay) w after it
- * are left out where the strength is 0, so that 0 is the identity to the last bit.
  */
 import { LANES, NUMBER, VECTOR } from "./simd";
-import { average, descended, penaltyOf, read, withPenalties, write } from "./descent";
+import { average, descended, read, sign, write } from "./descent";
 
 export function updateSgd(
   weight: usize,
@@ -20,20 +16,18 @@ export function updateSgd(
   members: usize,
   size: usize,
   learningRate: usize,
-  penalties: usize,
   factor: f32,
 ): void {
   const bytes = size * NUMBER;
   const whole = bytes - (bytes % VECTOR);
   for (let k: usize = 0; k < members; k += 1) {
     const rate = load<f32>(learningRate + k * NUMBER) * factor;
-    const penalty = penaltyOf(penalties, k);
     let i: usize = 0;
     for (; i < whole; i += VECTOR) {
-      sgdAt(weight + i, gradient + i, next + i, LANES, rate, penalty);
+      sgdAt(weight + i, gradient + i, next + i, LANES, rate);
     }
     if (i < bytes) {
-      sgdAt(weight + i, gradient + i, next + i, (bytes - i) / NUMBER, rate, penalty);
+      sgdAt(weight + i, gradient + i, next + i, (bytes - i) / NUMBER, rate);
     }
     weight += bytes;
     gradient += bytes;
@@ -43,10 +37,10 @@ export function updateSgd(
 
 // @ts-ignore: decorator
 @inline
-function sgdAt(weight: usize, gradient: usize, next: usize, count: usize, rate: f32, penalty: usize): void {
+function sgdAt(weight: usize, gradient: usize, next: usize, count: usize, rate: f32): void {
   const w = read(weight, count);
-  const g = withPenalties(w, read(gradient, count), penalty);
-  write(next, descended(w, g, rate, penalty), count);
+  const g = read(gradient, count);
+  write(next, descended(w, g, rate), count);
 }
 
 /** Heavy-ball momentum, or Nesterov's. */
@@ -61,7 +55,6 @@ export function updateMomentum(
   learningRate: usize,
   momentum: usize,
   nesterov: bool,
-  penalties: usize,
   factor: f32,
 ): void {
   const bytes = size * NUMBER;
@@ -69,21 +62,9 @@ export function updateMomentum(
   for (let k: usize = 0; k < members; k += 1) {
     const rate = load<f32>(learningRate + k * NUMBER) * factor;
     const mu = v128.load32_splat(momentum + k * NUMBER);
-    const penalty = penaltyOf(penalties, k);
     let i: usize = 0;
     for (; i < whole; i += VECTOR) {
-      momentumAt(
-        weight + i,
-        gradient + i,
-        velocity + i,
-        next + i,
-        nextVelocity + i,
-        LANES,
-        rate,
-        mu,
-        nesterov,
-        penalty,
-      );
+      momentumAt(weight + i, gradient + i, velocity + i, next + i, nextVelocity + i, LANES, rate, mu, nesterov);
     }
     if (i < bytes) {
       momentumAt(
@@ -96,7 +77,6 @@ export function updateMomentum(
         rate,
         mu,
         nesterov,
-        penalty,
       );
     }
     weight += bytes;
@@ -119,14 +99,13 @@ function momentumAt(
   rate: f32,
   mu: v128,
   nesterov: bool,
-  penalty: usize,
 ): void {
   const w = read(weight, count);
-  const g = withPenalties(w, read(gradient, count), penalty);
+  const g = read(gradient, count);
   const v = f32x4.add(f32x4.mul(read(velocity, count), mu), g);
   const direction = nesterov ? f32x4.add(g, f32x4.mul(v, mu)) : v;
   write(nextVelocity, v, count);
-  write(next, descended(w, direction, rate, penalty), count);
+  write(next, descended(w, direction, rate), count);
 }
 
 export function updateRmsprop(
@@ -140,7 +119,6 @@ export function updateRmsprop(
   learningRate: usize,
   share: usize,
   epsilon: usize,
-  penalties: usize,
   factor: f32,
 ): void {
   const bytes = size * NUMBER;
@@ -149,24 +127,12 @@ export function updateRmsprop(
     const rate = load<f32>(learningRate + k * NUMBER) * factor;
     const rho = v128.load32_splat(share + k * NUMBER);
     const least = v128.load32_splat(epsilon + k * NUMBER);
-    const penalty = penaltyOf(penalties, k);
     let i: usize = 0;
     for (; i < whole; i += VECTOR) {
-      rmspropAt(weight + i, gradient + i, square + i, next + i, nextSquare + i, LANES, rate, rho, least, penalty);
+      rmspropAt(weight + i, gradient + i, square + i, next + i, nextSquare + i, LANES, rate, rho, least);
     }
     if (i < bytes) {
-      rmspropAt(
-        weight + i,
-        gradient + i,
-        square + i,
-        next + i,
-        nextSquare + i,
-        (bytes - i) / NUMBER,
-        rate,
-        rho,
-        least,
-        penalty,
-      );
+      rmspropAt(weight + i, gradient + i, square + i, next + i, nextSquare + i, (bytes - i) / NUMBER, rate, rho, least);
     }
     weight += bytes;
     gradient += bytes;
@@ -188,12 +154,19 @@ function rmspropAt(
   rate: f32,
   rho: v128,
   least: v128,
-  penalty: usize,
 ): void {
   const w = read(weight, count);
-  const g = withPenalties(w, read(gradient, count), penalty);
+  const g = read(gradient, count);
   const v = average(read(square, count), f32x4.mul(g, g), rho);
   const direction = f32x4.div(g, f32x4.add(f32x4.sqrt(v), least));
   write(nextSquare, v, count);
-  write(next, descended(w, direction, rate, penalty), count);
+  write(next, descended(w, direction, rate), count);
+}
+
+/** The signs of `count` numbers. */
+export function mapSign(x: usize, out: usize, count: usize): void {
+  const whole = count - (count % LANES);
+  let i: usize = 0;
+  for (; i < whole; i += LANES) v128.store(out + i * NUMBER, sign(v128.load(x + i * NUMBER)));
+  if (i < count) write(out + i * NUMBER, sign(read(x + i * NUMBER, count - i)), count - i);
 }

@@ -33,14 +33,7 @@ function sumOf(x: usize, length: usize): f32 {
 }
 
 /** out[i, j] = (sum of x[i, :, j]) / divisor, one after the other, for x [blocks x length x width]. */
-export function sumRows(
-  x: usize,
-  out: usize,
-  blocks: usize,
-  length: usize,
-  width: usize,
-  divisor: f32,
-): void {
+export function sumRows(x: usize, out: usize, blocks: usize, length: usize, width: usize, divisor: f32): void {
   const row = width * NUMBER;
   for (let i: usize = 0; i < blocks; i += 1) {
     let j: usize = 0;
