@@ -15,8 +15,6 @@ export interface Engine {
   readonly backend: BackendName;
   /** What computes, for people. */
   readonly device: string;
-  /** Members that a fused program has at the least; fewer are padded with copies. */
-  readonly leastMembers: number;
   /** Bytes that tensors of one fused program may take together. A program that needs more is cut into several. */
   readonly memoryBudgetBytes: number;
   readonly noise: NoiseSource;
@@ -61,7 +59,6 @@ function engineOn(loaded: LoadedBackend, clock: Clock): Engine {
     tf,
     backend: loaded.name,
     device: loaded.device,
-    leastMembers: 1,
     memoryBudgetBytes: loaded.memoryBudgetBytes,
     noise: loaded.noise,
     datasets: new DatasetCache(),

@@ -6,6 +6,7 @@ import { outputWidth, type Tensor, type Tensor3D, type Tf } from "../../src/cata
 import { ownKernel } from "../../src/catalogue/own-kernel.ts";
 import { outputsOf, rowLosses, type Program } from "../engine/program.ts";
 import type { FusedData, Split } from "./fused-data.ts";
+import { tidied } from "./tidied.ts";
 
 export interface Evaluation {
   /** Mean over rows and positions, nats (or squared error / 2). Not finite when a row's is not. */
@@ -58,13 +59,19 @@ function evaluateRows(
   rows: number,
 ): { readonly losses: Float32Array; readonly hits: Float32Array | undefined } {
   const { tf } = program.engine;
-  return tf.tidy(() => {
+  const { losses, hits } = tidied(tf, () => {
     const { input, targets } = data.gather(split, datasets, sameRows(datasets.length, from, rows));
     const outputs = outputsOf(program, weights, input);
-    const losses = rowLosses(program, outputs, targets).dataSync<"float32">();
     const classes = program.task.output.kind === "classes";
-    return { losses, hits: classes ? countHits(tf, outputs, targets).dataSync<"float32">() : undefined };
+    return {
+      losses: rowLosses(program, outputs, targets),
+      hits: classes ? countHits(tf, outputs, targets) : undefined,
+    };
   });
+  // Read here: a tidy looks for tensors in what it returns, number by number.
+  const read = { losses: losses.dataSync<"float32">(), hits: hits?.dataSync<"float32">() };
+  tf.dispose([losses, ...(hits === undefined ? [] : [hits])]);
+  return read;
 }
 
 /** The rows [from, from + rows), once for each member. */

@@ -5,13 +5,13 @@
  *
  * Ownership: the trainer owns weights and slots; a step replaces them and disposes those it replaced, nothing else.
  */
-import type { Tensor } from "../../src/catalogue/entry.ts";
+import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
 import { optimizerOf } from "../../src/catalogue/registry.ts";
 import { MemberVector } from "../engine/member-vector.ts";
 import { rowGradients, type Batch, type Program } from "../engine/program.ts";
 import { initialWeights } from "./initial-weights.ts";
 import { optimizerSlices, type Member } from "./members.ts";
-import { PENALTY_KINDS, SliceUpdate, type SliceState } from "./optimizer-slice.ts";
+import { SliceUpdate, type SliceState } from "./optimizer-slice.ts";
 import { Regularisation } from "./regularisation.ts";
 import { tidied } from "./tidied.ts";
 
@@ -27,8 +27,6 @@ export class FusedUpdate {
   readonly #program: Program;
   readonly #slices: readonly SliceUpdate[];
   readonly #regularisation: Regularisation;
-  /** [K, 3] for the kernels of updates; zeros where hooks add the terms. */
-  readonly #penalties: Tensor;
   readonly #learningRates: MemberVector;
   #state: FusedState;
 
@@ -41,18 +39,10 @@ export class FusedUpdate {
     this.#program = program;
     this.members = members;
     this.#slices = optimizerSlices(members).map((slice) => new SliceUpdate(tf, members, slice));
-    const folds = this.#slices.every(({ own }) => own);
-    this.#regularisation = new Regularisation(program, members, folds ? PENALTY_KINDS : []);
+    this.#regularisation = new Regularisation(program, members);
     this.#learningRates = new MemberVector(tf, members.map(learningRateOf));
-    // Tidied: where memory runs out half-way, nothing stays behind.
-    const made = tidied(tf, () => ({
-      penalties: folds
-        ? this.#regularisation.strengthsOf(PENALTY_KINDS)
-        : tf.zeros([members.length, PENALTY_KINDS.length]),
-      state: state(this.#slices),
-    }));
-    this.#penalties = made.penalties;
-    this.#state = made.state;
+    // Where memory runs out half-way, nothing stays behind.
+    this.#state = tidied(tf, () => state(this.#slices));
   }
 
   /** Members with their initial weights, drawn from their keys. */
@@ -105,16 +95,18 @@ export class FusedUpdate {
   /** Weights of one member, read from the device. */
   weightsOf(index: number): readonly Float32Array[] {
     const { tf } = this.#program.engine;
-    return this.#state.weights.map((weight) =>
-      tf.tidy(() => Float32Array.from(tf.gather(weight, tf.tensor1d([index], "int32")).dataSync())),
-    );
+    return this.#state.weights.map((weight) => {
+      const own = take(tf, weight, [index]);
+      const values = own.dataSync<"float32">().slice();
+      own.dispose();
+      return values;
+    });
   }
 
   dispose(): void {
     disposeState(this.#state);
     for (const slice of this.#slices) slice.dispose();
     this.#regularisation.dispose();
-    this.#penalties.dispose();
     this.#learningRates.dispose();
   }
 
@@ -123,7 +115,6 @@ export class FusedUpdate {
     const stacked = {
       weights: before.weights,
       gradients: before.weights.map((weight, p) => this.#regularisation.penalised(weight, gradients[p]!)),
-      penalties: this.#penalties,
       step,
       factor,
     };
@@ -135,8 +126,6 @@ export class FusedUpdate {
     return { weights, slots: parts.map(({ slots }) => slots) };
   }
 }
-
-type Tf = Program["engine"]["tf"];
 
 const learningRateOf = ({ cell }: Member): number =>
   optimizerOf(cell.config.optimizer).hyperparameters(cell.config.optimizer)["learningRate"]!;

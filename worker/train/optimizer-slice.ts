@@ -3,13 +3,10 @@
  * the backend has one for this optimizer, else by the plain rule of the catalogue, which is the kernel's reference.
  */
 import { hasOwnKernel, ownKernel } from "../../src/catalogue/own-kernel.ts";
-import type { Optimizer, Tensor } from "../../src/catalogue/entry.ts";
+import type { Optimizer, Tensor, Tf } from "../../src/catalogue/entry.ts";
 import { optimizerOf } from "../../src/catalogue/registry.ts";
 import { MemberVector } from "../engine/member-vector.ts";
-import type { Program } from "../engine/program.ts";
 import type { Member, OptimizerSlice } from "./members.ts";
-
-type Tf = Program["engine"]["tf"];
 
 /** Weights and slots of the members of a slice, [members, ...shape], by parameter. */
 export interface SliceState {
@@ -22,22 +19,17 @@ export interface StackedStep {
   /** [K, ...shape] by parameter. */
   readonly weights: readonly Tensor[];
   readonly gradients: readonly Tensor[];
-  /** [K, 3]: strengths by PENALTY_KINDS, for kernels. */
-  readonly penalties: Tensor;
   /** 1 at the first. */
   readonly step: number;
   /** Of every learning rate. */
   readonly factor: number;
 }
 
-/** Regularisers that the kernels carry out, in the order of their strengths. */
-export const PENALTY_KINDS: readonly string[] = ["l1", "l2", "weight-decay"];
-
 /** Owns its hyperparameters; dispose it. */
 export class SliceUpdate {
   readonly slice: OptimizerSlice;
   /** Has the backend a kernel for it? */
-  readonly own: boolean;
+  readonly #own: boolean;
   readonly #tf: Tf;
   readonly #optimizer: Optimizer;
   /** [members] by name. */
@@ -50,7 +42,7 @@ export class SliceUpdate {
     const names = Object.keys(each[0]!);
     const vector = (name: string): MemberVector => new MemberVector(tf, each.map((h) => h[name]!)); // prettier-ignore
     this.slice = slice;
-    this.own = hasOwnKernel(tf, kernelName(slice.kind));
+    this.#own = hasOwnKernel(tf, kernelName(slice.kind));
     this.#tf = tf;
     this.#optimizer = optimizer;
     this.#h = Object.fromEntries(names.map((name) => [name, vector(name)]));
@@ -64,17 +56,17 @@ export class SliceUpdate {
 
   /** New weights and slots of the slice's members; `slots` are those of before. The caller owns them. */
   apply(stacked: StackedStep, slots: SliceState["slots"]): SliceState {
-    return this.own ? this.#byKernel(stacked, slots) : this.#byRule(stacked, slots);
+    return this.#own ? this.#byKernel(stacked, slots) : this.#byRule(stacked, slots);
   }
 
   dispose(): void {
     for (const vector of Object.values(this.#h)) vector.dispose();
   }
 
-  #byKernel({ weights, gradients, penalties, step, factor }: StackedStep, slots: SliceState["slots"]): SliceState {
+  #byKernel({ weights, gradients, step, factor }: StackedStep, slots: SliceState["slots"]): SliceState {
     const { kind, from } = this.slice;
     const count = this.#optimizer.slots.length;
-    const inputs: Record<string, Tensor> = { penalties };
+    const inputs: Record<string, Tensor> = {};
     for (const [name, vector] of Object.entries(this.#h)) inputs[name] = vector.at(1);
     weights.forEach((weight, p) => {
       inputs[`weight${p}`] = weight;

@@ -17,11 +17,8 @@ export class Regularisation {
   readonly #program: Program;
   readonly #members: readonly Member[];
   readonly #active: readonly Active[];
-  /** Those whose terms are added here, and not by the kernel of an update. */
-  readonly #added: readonly Active[];
 
-  /** @param folded kinds whose penalties and decay are left to the kernels of the updates */
-  constructor(program: Program, members: readonly Member[], folded: readonly string[]) {
+  constructor(program: Program, members: readonly Member[]) {
     const { tf } = program.engine;
     this.#program = program;
     this.#members = members;
@@ -29,7 +26,6 @@ export class Regularisation {
       ...active,
       strength: new MemberVector(tf, active.strengths),
     }));
-    this.#added = this.#active.filter(({ regulariser }) => !folded.includes(regulariser.kind));
   }
 
   /** One-hot targets [K, rows, classes] as the loss shall see them. */
@@ -89,7 +85,7 @@ export class Regularisation {
   /** The gradient with its penalties. */
   penalised(weight: Tensor, gradient: Tensor): Tensor {
     const { tf } = this.#program.engine;
-    return this.#added.reduce((sum, { regulariser, strength }) => {
+    return this.#active.reduce((sum, { regulariser, strength }) => {
       const term = regulariser.gradient?.(tf, weight, strength.at(weight.rank));
       return term === undefined ? sum : tf.add(sum, term);
     }, gradient);
@@ -98,18 +94,10 @@ export class Regularisation {
   /** The updated weight with its decay. @param learningRate of this step, in the shape that broadcasts over it */
   decayed(before: Tensor, after: Tensor, learningRate: () => Tensor): Tensor {
     const { tf } = this.#program.engine;
-    return this.#added.reduce((weight, { regulariser, strength }) => {
+    return this.#active.reduce((weight, { regulariser, strength }) => {
       if (regulariser.decay === undefined) return weight;
       return tf.sub(weight, regulariser.decay(tf, before, strength.at(before.rank), learningRate()));
     }, after);
-  }
-
-  /** Strengths [K, kinds] of regularisers by kind; 0 where a member has another. The caller owns it. */
-  strengthsOf(kinds: readonly string[]): Tensor {
-    const rows = this.#members.map((_, k) =>
-      kinds.map((kind) => this.#active.find(({ regulariser }) => regulariser.kind === kind)?.strengths[k] ?? 0),
-    );
-    return this.#program.engine.tf.tensor2d(rows.flat(), [rows.length, kinds.length]);
   }
 
   dispose(): void {

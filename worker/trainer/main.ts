@@ -107,5 +107,7 @@ const trainer = new Trainer();
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
 process.once("disconnect", () => process.exit(0));
+// The agent may have gone while this process was loading.
+if (!process.connected) process.exit(0);
 // A rejection ends the process with its stack on stderr, which the agent reports.
 process.on("message", (message: ToTrainer) => void trainer.hear(message));

@@ -7,13 +7,13 @@ export type ChildMessage =
   /** The process ends with this code because of an error. */
   | { readonly type: "failed"; readonly code: ErrorCode; readonly text: string };
 
-/** Does an `occam run` supervise this process? */
-export const isSupervised = (): boolean => process.send !== undefined && process.connected;
+/** Did an `occam run` start this process? It may be gone since. */
+export const isSupervised = (): boolean => process.send !== undefined;
 
 /** Resolves when the message is on its way, so that the process may end. */
 export function reportToSupervisor(message: ChildMessage): Promise<void> {
   return new Promise((resolve) => {
-    if (isSupervised()) process.send?.(message, undefined, undefined, () => resolve());
+    if (process.connected) process.send?.(message, undefined, undefined, () => resolve());
     else resolve();
   });
 }

@@ -18,7 +18,11 @@ export function stopRequest(): StopRequest {
     resolve("signal");
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
-  if (isSupervised()) process.once("disconnect", () => resolve("supervisor-gone"));
+  if (isSupervised()) {
+    // It may have gone while this process was loading, and nobody heard it.
+    if (process.connected) process.once("disconnect", () => resolve("supervisor-gone"));
+    else resolve("supervisor-gone");
+  }
   return { requested: promise };
 }
 

@@ -5,7 +5,6 @@ import { diagnoseBackends } from "../../../worker/doctor.ts";
 import { isOutOfMemory, openEngine } from "../../../worker/engine/engine.ts";
 import { BACKEND_NAMES } from "../../../worker/engine/loaded-backend.ts";
 import { philoxNoise } from "../../../worker/engine/noise.ts";
-import { rowTable } from "../../../worker/engine/row-table.ts";
 import { MemberVector } from "../../../worker/engine/member-vector.ts";
 
 describe("opening a backend", () => {
@@ -78,23 +77,6 @@ describe("a member vector", () => {
     expect([...vector.at(3).dataSync()]).toEqual([1, 2, 3]);
     vector.dispose();
     expect(tf.memory().numTensors).toBe(before);
-  });
-});
-
-describe("a row table", () => {
-  test("gives rows in the order asked for, and refuses a row that it does not have", async () => {
-    const engine = await openEngine("wasm");
-    const before = engine.memory().tensors;
-    const values = Float32Array.from({ length: 30 }, (_, i) => i / 7);
-    const table = rowTable(engine, values, [2, 3]);
-    const rows = table.take(Int32Array.from([4, 0, 4, 2]));
-    expect(table.rows).toBe(5);
-    expect(rows.shape).toEqual([4, 2, 3]);
-    expect([...rows.dataSync()]).toEqual([4, 0, 4, 2].flatMap((row) => [...values.subarray(6 * row, 6 * row + 6)]));
-    expect(() => table.take(Int32Array.from([0, 5]))).toThrow("index 1 of 2 is not among the 5 rows");
-    rows.dispose();
-    table.dispose();
-    expect(engine.memory().tensors).toBe(before);
   });
 });
 

@@ -112,7 +112,7 @@ describe("a plan as text", () => {
     expect(text).toContain("cells       8\n");
     expect(text).toContain("optimizer.learningRate: 0.1, 0.3");
     expect(text).toContain("mlp tanh width 8 depth 1");
-    expect(text).toMatch(/wasm +\S+ s +at 18 GFLOP\/s/u);
+    expect(text).toMatch(/wasm +\S+ s +at 28 GFLOP\/s/u);
   });
 
   test("has no line that ends in blanks", () => {

@@ -169,7 +169,7 @@ describe.each(OPTIMIZERS.map((optimizer) => [optimizer.kind, optimizer] as const
     test("takes no members and no numbers", () => {
       const none = drawn(optimizer, [0], 1);
       expect(byKernel(optimizer, none).map((values) => values.map((member) => member.length))).toEqual(
-        Array(1 + optimizer.slots.length).fill([0, 0, 0]),
+        [null, ...optimizer.slots].map(() => [0, 0, 0]),
       );
     });
   },
