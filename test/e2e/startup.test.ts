@@ -47,6 +47,24 @@ describe.skipIf(!existsSync("/proc/self/status"))("Ctrl-C while occam run starts
   });
 });
 
+describe.skipIf(!existsSync("/proc/self/status"))("occam run killed while it starts", () => {
+  it("takes its processes along, those that were still loading as well", async () => {
+    for (const delayMs of [100, 300, 600, 1000, 1500]) {
+      const run = start(["run", "tiny.yaml", "--backend", "wasm", "--workers", "2", "--out", "out"], {
+        cwd: folderWithTiny(),
+      });
+      while (!catchesInterrupts(run.pid)) await pause(1);
+      await pause(delayMs);
+      const children = childrenOf(run.pid).flatMap(({ pid }) => [pid, ...childrenOf(pid).map((child) => child.pid)]);
+      run.signal("SIGKILL");
+      await run.ended;
+      // A worker hands back first, which takes it some seconds where nobody answers.
+      for (let tries = 0; tries < 150 && children.some(isAlive); tries += 1) await pause(100);
+      expect(children.filter(isAlive), `after ${delayMs} ms`).toEqual([]);
+    }
+  });
+});
+
 describe("workers that nobody counted", () => {
   it("are as many as there are cores on wasm, but no more than there are cells, and compute what auto came to", async () => {
     const cwd = folderWithTiny();

@@ -67,8 +67,9 @@ describe.skipIf(missing !== undefined)(`a process with the webgpu backend (${mis
     const { code, text, name } = JSON.parse(stdout) as Record<string, string>;
     if (name !== "webgpu") {
       expect(code).toBe("unsupported");
-      expect(text).toMatch(/backend webgpu: only a software adapter \(.+\), which wasm outruns/);
-      expect(text).toContain("OCCAM_WEBGPU_SOFTWARE=1");
+      expect(text).toMatch(
+        /backend webgpu: (only a software adapter \(.+\), which wasm outruns|this machine has no GPU)/,
+      );
     }
   });
 });

@@ -42,16 +42,19 @@ function product(heap: WasmHeap, a: TensorInfo, b: TensorInfo, transposeA: boole
   const batch = broadcastShape(batchA, batchB);
   const out = heap.output([...batch, rows, columns]);
   const kernels = heap.kernels.exports as unknown as MatmulExports;
-  const scratch = heap.scratch(kernels.matmulScratchBytes(columns, inner));
-  const strides = [
-    transposeA ? 1 : inner,
-    transposeA ? rows : 1,
-    transposeB ? 1 : columns,
-    transposeB ? inner : 1,
-  ] as const;
+  const [aRow, aInner] = transposeA ? [1, rows] : [inner, 1];
+  const [bInner, bColumn] = transposeB ? [1, inner] : [columns, 1];
   const [sizeA, sizeB] = [rows * inner, inner * columns];
-  const run = (atA: number, atB: number, atC: number, count: number, stepA: number, stepB: number): void =>
-    kernels.batchMatmul(atA, atB, atC, count, rows, columns, inner, stepA, stepB, ...strides, scratch);
+  // A product of one column is computed as its transpose, one row: the same sums, in vectors.
+  const isColumn = columns === 1;
+  const scratch = heap.scratch(kernels.matmulScratchBytes(isColumn ? rows : columns, inner));
+  const run = (atA: number, atB: number, atC: number, count: number, stepA: number, stepB: number): void => {
+    if (isColumn) {
+      kernels.batchMatmul(atB, atA, atC, count, 1, rows, inner, stepB, stepA, 0, bInner, aInner, aRow, scratch);
+      return;
+    }
+    kernels.batchMatmul(atA, atB, atC, count, rows, columns, inner, stepA, stepB, aRow, aInner, bInner, bColumn, scratch); // prettier-ignore
+  };
   const [fromA, fromB, to] = [heap.at(a), heap.at(b), heap.at(out)];
   const [countA, countB, count] = [sizeOf(batchA), sizeOf(batchB), sizeOf(batch)];
   if ((countA === count || countA === 1) && (countB === count || countB === 1)) {

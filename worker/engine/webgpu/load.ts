@@ -24,7 +24,9 @@ const TILED_PRODUCT = 3;
 export async function loadWebgpu(): Promise<LoadedBackend> {
   const allowSoftware = process.env["OCCAM_WEBGPU_SOFTWARE"] === "1";
   if (!allowSoftware && !hasGpu()) {
-    throw new OccamError("unsupported", "backend webgpu: this machine has no GPU", { hint: "use --backend wasm" });
+    throw new OccamError("unsupported", "backend webgpu: this machine has no GPU", {
+      hint: "use --backend wasm; OCCAM_WEBGPU_SOFTWARE=1 allows a software device, for tests",
+    });
   }
   const tf = loadTfjsCore();
   const { opened, backend } = await openOnce(tf, allowSoftware);
