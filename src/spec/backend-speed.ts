@@ -21,7 +21,7 @@ export const BACKEND_SPEEDS: readonly BackendSpeed[] = [
   },
   {
     backend: "tensorflow",
-    gigaflopsPerSecond: 20,
+    gigaflopsPerSecond: 40,
     stepSeconds: 0.001,
     basis: "not measured; one process on a few CPU cores; small matrices reach a fraction of the library's peak",
   },

@@ -98,11 +98,11 @@ export function rowGradients(
 ): RowGradients {
   const { tf } = program.engine;
   return tf.tidy(() => {
-    const [members, rows] = [batch.targets.shape[0], batch.targets.shape[1]];
+    const shape: [number, number] = [batch.targets.shape[0], batch.targets.shape[1]];
     const losses = (...leaves: Tensor[]): Tensor =>
       rowLosses(program, outputsOf(program, leaves, batch.input, bend), batch.targets);
     // d/dw of the mean over rows = sum over rows of (1/R) dl/dw.
-    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.fill([members, rows], 1 / rows));
+    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.fill(shape, 1 / shape[1]));
     return { rows: value, gradients: grads };
   });
 }

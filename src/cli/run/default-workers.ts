@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+const NVIDIA_SMI = "nvidia-smi";
 const ASK_TIMEOUT_MS = 5_000;
 
 /**
@@ -35,8 +36,7 @@ export function visibleGpus(env: Env, ask: () => string = askNvidiaSmi): readonl
 }
 
 function askNvidiaSmi(): string {
-  const query = ["--query-gpu=index", "--format=csv,noheader"];
-  return execFileSync("nvidia-smi", query, {
+  return execFileSync(NVIDIA_SMI, ["--query-gpu=index", "--format=csv,noheader"], {
     encoding: "utf8",
     timeout: ASK_TIMEOUT_MS,
     stdio: ["ignore", "pipe", "ignore"],
