@@ -8,7 +8,8 @@ import type { Config, Task } from "../src/catalogue/entry.ts";
 import { cellOf, type Cell } from "../src/spec/cell.ts";
 import { NO_ESTIMATE } from "../src/spec/estimate-section.ts";
 import type { Engine } from "./engine/engine.ts";
-import { sizeOf, type Batch, type Program } from "./engine/program.ts";
+import { type Batch, type Program } from "./engine/program.ts";
+import { sizeOf } from "./engine/shape.ts";
 import { FusedUpdate } from "./train/fused-update.ts";
 import { memberOf } from "./train/members.ts";
 

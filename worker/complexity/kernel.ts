@@ -15,7 +15,8 @@
  */
 import { fillUniform, fold, permutation, type RandomKey } from "../../src/core/random.ts";
 import { outputWidth, type Tensor, type Tensor3D } from "../../src/catalogue/entry.ts";
-import { outputsOf, pullBack, sizeOf, type Program } from "../engine/program.ts";
+import { outputsOf, pullBack, type Program } from "../engine/program.ts";
+import { sizeOf } from "../engine/shape.ts";
 import type { FusedData } from "../train/fused-data.ts";
 
 /** Rows of a Jacobian, scaled so that H = rows^T rows / `samples`. */

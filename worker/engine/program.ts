@@ -21,6 +21,7 @@ import {
 import { taskOf, type CellConfig } from "../../src/spec/cell.ts";
 import type { Engine } from "./engine.ts";
 import { crossEntropy, squaredError } from "./row-loss.ts";
+import { sizeOf } from "./shape.ts";
 
 export interface Program {
   readonly engine: Engine;
@@ -71,9 +72,6 @@ export function openProgram(engine: Engine, cell: CellConfig): Program {
   };
 }
 
-/** Numbers in a tensor of this shape. */
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
-
 /** Logits or values, [K, R, outputWidth]. */
 export function outputsOf(program: Program, weights: readonly Tensor[], input: Tensor3D, bend: Bend = {}): Tensor3D {
   const { tf } = program.engine;
@@ -98,11 +96,11 @@ export function rowGradients(
 ): RowGradients {
   const { tf } = program.engine;
   return tf.tidy(() => {
-    const shape: [number, number] = [batch.targets.shape[0], batch.targets.shape[1]];
+    const [members, rows] = [batch.targets.shape[0], batch.targets.shape[1]];
     const losses = (...leaves: Tensor[]): Tensor =>
       rowLosses(program, outputsOf(program, leaves, batch.input, bend), batch.targets);
     // d/dw of the mean over rows = sum over rows of (1/R) dl/dw.
-    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.fill(shape, 1 / shape[1]));
+    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.div(tf.ones([members, rows]), rows));
     return { rows: value, gradients: grads };
   });
 }

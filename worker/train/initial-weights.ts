@@ -2,7 +2,8 @@
 import type { Initial, Tensor } from "../../src/catalogue/entry.ts";
 import { architectureOf } from "../../src/catalogue/registry.ts";
 import { taskOf } from "../../src/spec/cell.ts";
-import { sizeOf, type Program } from "../engine/program.ts";
+import { type Program } from "../engine/program.ts";
+import { sizeOf } from "../engine/shape.ts";
 import type { Member } from "./members.ts";
 
 /**

@@ -7,7 +7,8 @@ import { automaticStep, closedForm } from "../../../worker/complexity/closed-for
 import { kernelRows, type KernelRows, type KernelSource } from "../../../worker/complexity/kernel.ts";
 import { spectrumOf, type Spectrum } from "../../../worker/complexity/spectrum.ts";
 import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
-import { openProgram, outputsOf, rowGradients, sizeOf } from "../../../worker/engine/program.ts";
+import { openProgram, outputsOf, rowGradients } from "../../../worker/engine/program.ts";
+import { sizeOf } from "../../../worker/engine/shape.ts";
 import { FusedData } from "../../../worker/train/fused-data.ts";
 import { tinyCell, type CellGiven } from "../../support/tiny-cells.ts";
 

@@ -2,6 +2,7 @@
  * A nonlinearity alone and its gradient: `OccamActivation` and `OccamActivationGrad`
  * (src/catalogue/architecture/activation.ts asks for them).
  */
+import { sizeOf } from "../shape.ts";
 import type { WasmHeap } from "./heap.ts";
 import type { OwnKernel } from "./register.ts";
 
@@ -24,7 +25,6 @@ export function activationKind(name: unknown): number {
 export const keepsSlope = (kind: number): boolean => kind === KINDS.indexOf("gelu");
 
 const exportsOf = (heap: WasmHeap): ActivationExports => heap.kernels.exports as unknown as ActivationExports;
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 const activation: OwnKernel = (heap, { inputs, attrs }) => {
   const x = inputs["x"]!;

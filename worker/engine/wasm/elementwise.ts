@@ -2,6 +2,7 @@
  * Functions of each number, float32, four numbers at a time: `Exp`, `Log`, `Tanh` and `Erf`, which take 2 to 20 times as long as
  * shipped. `Sigmoid` is not among them: the shipped one is as fast.
  */
+import { sizeOf } from "../shape.ts";
 import type { WasmHeap } from "./heap.ts";
 import type { OwnKernel } from "./register.ts";
 
@@ -16,7 +17,6 @@ interface ElementwiseExports {
 }
 
 const exportsOf = (heap: WasmHeap): ElementwiseExports => heap.kernels.exports as unknown as ElementwiseExports;
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 function elementwise(name: keyof ElementwiseExports): OwnKernel {
   return (heap, { inputs }, shipped) => {

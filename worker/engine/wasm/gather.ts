@@ -3,6 +3,7 @@
  * `OneHot`, whose shipped kernel writes integers whatever dtype it is asked for.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { sizeOf } from "../shape.ts";
 import type { WasmHeap } from "./heap.ts";
 import type { OwnKernel } from "./register.ts";
 
@@ -14,7 +15,6 @@ interface GatherExports {
 }
 
 const exportsOf = (heap: WasmHeap): GatherExports => heap.kernels.exports as unknown as GatherExports;
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 const hasFourBytes = ({ dtype }: TensorInfo): boolean => dtype === "float32" || dtype === "int32";
 
 const gatherV2: OwnKernel = (heap, { inputs, attrs }, shipped) => {

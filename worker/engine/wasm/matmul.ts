@@ -1,5 +1,6 @@
 /** Batched matrix products: `BatchMatMul` in all four transpose forms, batches broadcast as TensorFlow does. */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { sizeOf } from "../shape.ts";
 import type { WasmHeap } from "./heap.ts";
 import type { OwnKernel } from "./register.ts";
 
@@ -23,8 +24,6 @@ interface MatmulExports {
     scratch: number,
   ): void;
 }
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 const batchMatMul: OwnKernel = (heap, { inputs, attrs }) => {
   const [a, b] = [inputs["a"]!, inputs["b"]!];

@@ -7,6 +7,7 @@
  * Outputs, for each parameter: the weight and the slots of the members, [members, ...shape].
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { sizeOf } from "../shape.ts";
 import type { WasmHeap } from "./heap.ts";
 import type { KernelCall, OwnKernel } from "./register.ts";
 
@@ -41,7 +42,6 @@ const RULES: Readonly<Record<string, (kernels: Exports, operands: Operands) => v
 };
 
 const BYTES = 4;
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 /** Of float32. TensorFlow.js's own on wasm takes all numbers below 1.2e-7 for 0: Lion would not see a small gradient. */
 const sign: OwnKernel = (heap, { inputs }, shipped) => {

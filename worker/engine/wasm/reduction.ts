@@ -3,6 +3,7 @@
  * leave the sum over an empty axis unset, and "OccamHits", for each member the number of rows that are classified right.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { sizeOf } from "../shape.ts";
 import type { WasmHeap } from "./heap.ts";
 import type { KernelCall, OwnKernel } from "./register.ts";
 
@@ -14,7 +15,6 @@ interface ReductionExports {
 }
 
 const exportsOf = (heap: WasmHeap): ReductionExports => heap.kernels.exports as unknown as ReductionExports;
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 const sum: OwnKernel = (heap, call, shipped) => reduced(heap, call, () => 1) ?? shipped();
 const mean: OwnKernel = (heap, call, shipped) => reduced(heap, call, (length) => length) ?? shipped();

@@ -4,6 +4,7 @@
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../../src/core/errors.ts";
+import { sizeOf } from "../shape.ts";
 import type { WasmHeap } from "./heap.ts";
 import type { OwnKernel } from "./register.ts";
 
@@ -15,7 +16,6 @@ interface SoftmaxExports {
 }
 
 const exportsOf = (heap: WasmHeap): SoftmaxExports => heap.kernels.exports as unknown as SoftmaxExports;
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 const softmax: OwnKernel = (heap, { inputs, attrs }, shipped) => {
   const z = inputs["logits"]!;

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import fc from "fast-check";
 import { fillNormal, rootKey } from "../../../../src/core/random.ts";
 import type { Tensor, Tf } from "../../../../src/catalogue/entry.ts";
+import { sizeOf } from "../../../support/stacked.ts";
 import { loadBackend } from "../../../../worker/engine/backends.ts";
 
 let tf: Tf;
@@ -19,7 +20,6 @@ interface Product {
   readonly transposeB: boolean;
 }
 
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 const shapeOf = (batch: readonly number[], rows: number, columns: number, transposed: boolean): number[] =>
   transposed ? [...batch, columns, rows] : [...batch, rows, columns];
 
