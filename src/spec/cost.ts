@@ -2,9 +2,10 @@
  * What a cell costs, from its shapes alone: parameters, floating-point operations, memory. Estimates for a plan and for the
  * size of shards, not accounts: activations, data input and output are counted roughly or not at all.
  */
-import { outputWidth, type Architecture, type Task } from "../catalogue/entry.ts";
+import { outputWidth, type Task } from "../catalogue/entry.ts";
 import { architectureOf, optimizerOf } from "../catalogue/registry.ts";
 import { taskOf, type CellConfig, type EstimateConfig } from "./cell.ts";
+import { chainBytes, trainingBytes, type ModelShape } from "./memory.ts";
 
 export interface Cost {
   readonly parameters: number;
@@ -15,7 +16,6 @@ export interface Cost {
   readonly bytesPerMember: number;
 }
 
-const BYTES_PER_NUMBER = 4;
 /** Forward, backward to the weights, backward to the inputs: each a pass of about the forward one's size. */
 const GRADIENT_PASSES = 3;
 /** Elementwise operations on each weight in one update, and in one step of a chain (noise, drift, carry). */
@@ -23,30 +23,25 @@ const UPDATE_FLOPS_PER_WEIGHT = 10;
 const SAMPLE_FLOPS_PER_WEIGHT = 40;
 /** Householder reduction and QR iterations of a symmetric matrix of order m take about so many m^3, values only. */
 const EIGENVALUES_CUBES = 4;
-/** Numbers of a weight's size that a training step holds, beside two for each slot: weight and gradient, old and new. */
-const TRAIN_COPIES = 4;
-/** The same for a chain: position, carry, noise, gradient, drift and their like. */
-const CHAIN_COPIES = 12;
-/** Copies of an activation that forward and backward hold at a time. */
-const ACTIVATION_COPIES = 8;
-
 /** @throws what the dataset throws for fields that contradict each other */
 export function costOf(config: CellConfig): Cost {
   const task = taskOf(config);
   const architecture = architectureOf(config.architecture);
-  const parameters = parametersOf(architecture, config, task);
+  const parameters = architecture.parameters(config.architecture, task);
+  const parameterCount = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const forward = architecture.forwardFlops(config.architecture, task);
   return {
-    parameters,
-    trainFlops: trainFlops(config, task, forward, parameters),
-    estimateFlops: estimateFlops(config.estimate, task, forward, parameters),
-    bytesPerMember: bytesPerMember(config, task, architecture, forward, parameters),
+    parameters: parameterCount,
+    trainFlops: trainFlops(config, task, forward, parameterCount),
+    estimateFlops: estimateFlops(config.estimate, task, forward, parameterCount),
+    bytesPerMember: bytesPerMember(config, {
+      architecture,
+      config: config.architecture,
+      task,
+      parameters,
+      parameterCount,
+    }),
   };
-}
-
-function parametersOf(architecture: Architecture, config: CellConfig, task: Task): number {
-  const sizes = architecture.parameters(config.architecture, task).map(({ shape }) => shape.reduce((a, b) => a * b, 1));
-  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** Every step of the budget, and an evaluation of both splits at the start and after every `evalEvery` steps. */
@@ -74,38 +69,12 @@ function estimateFlops(estimate: EstimateConfig, task: Task, forward: number, pa
   return sampling + atAnchor + kernel;
 }
 
-function bytesPerMember(
-  config: CellConfig,
-  task: Task,
-  architecture: Architecture,
-  forward: number,
-  parameters: number,
-): number {
-  const { train, estimate } = config;
-  const perRow = ACTIVATION_COPIES * numbersPerRow(config, task, architecture, forward, parameters);
-  const slots = optimizerOf(config.optimizer).slots.length;
-  const training = (TRAIN_COPIES + 2 * slots) * parameters + perRow * train.batch;
-  if (estimate.sampler === "none") return BYTES_PER_NUMBER * training;
-  const rows = estimate.batch === 0 ? task.trainRows : Math.min(estimate.batch, task.trainRows);
-  const batches = Math.max(1, Math.floor(task.trainRows / rows));
-  const tables = batches === 1 ? 0 : 2 * batches * parameters;
-  const sampling = estimate.chains * (CHAIN_COPIES * parameters + perRow * rows) + tables;
-  return BYTES_PER_NUMBER * Math.max(training, sampling);
-}
-
-/**
- * Inputs, hidden units and outputs of one row. A column of a weight is a unit as often as the weight is used in one row, on
- * average: forward / (2 P) times, 1 in an MLP, more where weights are shared over places.
- */
-function numbersPerRow(
-  config: CellConfig,
-  task: Task,
-  architecture: Architecture,
-  forward: number,
-  parameters: number,
-): number {
-  const uses = Math.max(1, forward / (2 * parameters));
-  const shapes = architecture.parameters(config.architecture, task).map((parameter) => parameter.shape);
-  const units = shapes.reduce((sum, shape) => sum + (shape.at(-1) ?? 1) * uses, 0);
-  return architecture.preparedSize(config.architecture, task) + units;
+/** In training or in sampling, whichever is more. */
+function bytesPerMember({ train, estimate, optimizer }: CellConfig, model: ModelShape): number {
+  const training = trainingBytes(model, train.batch, optimizerOf(optimizer).slots.length);
+  if (estimate.sampler === "none") return training;
+  const { trainRows } = model.task;
+  const rows = estimate.batch === 0 ? trainRows : Math.min(estimate.batch, trainRows);
+  const batches = Math.max(1, Math.floor(trainRows / rows));
+  return Math.max(training, chainBytes(model, batches, rows, estimate.chains));
 }

@@ -10,13 +10,13 @@
  */
 import type { Estimate } from "../../src/result/cell-result.ts";
 import type { EstimateConfig } from "../../src/spec/cell.ts";
+import { chainBytes } from "../../src/spec/memory.ts";
 import type { Pace } from "../engine/pace.ts";
 import type { Program } from "../engine/program.ts";
 import { poolShape } from "../sample/batch-pool.ts";
 import { sampleChains, type ChainRecord, type SampledCell } from "../sample/chains.ts";
 import type { FusedData } from "../train/fused-data.ts";
 import { cellKey } from "../train/members.ts";
-import { bytesPerChain } from "../train/memory.ts";
 import type { Trained } from "../train/train.ts";
 import type { MetricPoint, ShardEvents } from "../trainer/shard.ts";
 import { automaticStep, closedForm, type ClosedForm } from "./closed-form.ts";
@@ -68,7 +68,7 @@ export async function estimateAll(
 export function cellsAtOnce(program: Program, data: FusedData, config: EstimateConfig): number {
   if (config.sampler === "none") return Infinity;
   const pool = poolShape(program, data.rows("train"), config.batch);
-  const bytes = bytesPerChain(program, pool, config.chains);
+  const bytes = chainBytes(program, pool.batches, pool.rows, config.chains);
   return Math.max(1, Math.floor(program.engine.memoryBudgetBytes / bytes));
 }
 

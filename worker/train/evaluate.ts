@@ -2,8 +2,9 @@
  * Loss and accuracy over a whole split, without regularisers. Rows are visited in fixed chunks whose size depends on the
  * task alone, and summed in double precision in their order, so that a member's numbers do not depend on its neighbours.
  */
-import { outputWidth, type Tensor, type Tensor3D, type Tf } from "../../src/catalogue/entry.ts";
+import type { Tensor, Tensor3D, Tf } from "../../src/catalogue/entry.ts";
 import { ownKernel } from "../../src/catalogue/own-kernel.ts";
+import { evaluationRows } from "../../src/spec/memory.ts";
 import { outputsOf, rowLosses, type Program } from "../engine/program.ts";
 import type { FusedData, Split } from "./fused-data.ts";
 import { tidied } from "./tidied.ts";
@@ -15,16 +16,6 @@ export interface Evaluation {
   readonly accuracy: number | null;
 }
 
-/** Numbers in one member's chunk, roughly: large enough to amortise dispatch, small enough for a wide program. */
-const CHUNK_NUMBERS = 65_536;
-const MOST_CHUNK_ROWS = 512;
-
-/** Rows of one chunk. */
-export function chunkRows({ architecture, config, task, positions }: Program): number {
-  const perRow = architecture.preparedSize(config, task) + positions * outputWidth(task.output);
-  return Math.max(1, Math.min(MOST_CHUNK_ROWS, Math.floor(CHUNK_NUMBERS / perRow)));
-}
-
 /** One evaluation for each member; `datasets[k]` is the dataset that member k reads. */
 export function evaluate(
   program: Program,
@@ -34,7 +25,7 @@ export function evaluate(
   datasets: readonly number[],
 ): readonly Evaluation[] {
   const total = data.rows(split);
-  const chunk = chunkRows(program);
+  const chunk = evaluationRows(program);
   const losses = datasets.map(() => 0);
   const hits = datasets.map(() => 0);
   for (let from = 0; from < total; from += chunk) {

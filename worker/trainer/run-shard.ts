@@ -10,11 +10,11 @@ import { canonicalJson } from "../../src/core/canonical-json.ts";
 import { OccamError, invariant, messageOf } from "../../src/core/errors.ts";
 import { architectureOf, optimizerOf } from "../../src/catalogue/registry.ts";
 import { fuseKeyOf, taskOf, type Cell } from "../../src/spec/cell.ts";
+import { trainingBytes } from "../../src/spec/memory.ts";
 import { isOutOfMemory, type Engine } from "../engine/engine.ts";
 import { FuseWidths, nextWidth } from "../engine/fuse-width.ts";
 import { Pace } from "../engine/pace.ts";
 import { openProgram, type Program } from "../engine/program.ts";
-import { bytesPerMember } from "../train/memory.ts";
 import { runProgram, type ReadyCell, type ShardRun } from "./run-program.ts";
 import { ShardRelay } from "./shard-relay.ts";
 import type { Shard, ShardEvents } from "./shard.ts";
@@ -86,6 +86,6 @@ async function readyCells(engine: Engine, cells: readonly Cell[], events: ShardE
 /** By the estimate of `train/memory.ts`. */
 function membersInMemory(program: Program, cells: readonly ReadyCell[]): number {
   const slots = Math.max(...cells.map(({ cell }) => optimizerOf(cell.config.optimizer).slots.length));
-  const bytes = bytesPerMember(program, cells[0]!.cell.config, slots);
+  const bytes = trainingBytes(program, cells[0]!.cell.config.train.batch, slots);
   return Math.max(1, Math.floor(program.engine.memoryBudgetBytes / bytes));
 }

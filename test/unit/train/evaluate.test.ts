@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Rows, Tensor } from "../../../src/catalogue/entry.ts";
 import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
 import { openProgram, type Program } from "../../../worker/engine/program.ts";
-import { chunkRows, evaluate, type Evaluation } from "../../../worker/train/evaluate.ts";
+import { evaluationRows } from "../../../src/spec/memory.ts";
+import { evaluate, type Evaluation } from "../../../worker/train/evaluate.ts";
 import { FusedData } from "../../../worker/train/fused-data.ts";
 import { normals, stack, type Stack } from "../../support/stacked.ts";
 import { tinyCell, type Given } from "../../support/tiny-cells.ts";
@@ -64,7 +65,7 @@ async function evaluated(config: typeof MOONS, split: "train" | "test", weights:
   engine.tf.dispose(tensors);
   expect(engine.memory().tensors).toBe(before);
   data.dispose();
-  return { evaluations, rows: rows[split], chunk: chunkRows(program) };
+  return { evaluations, rows: rows[split], chunk: evaluationRows(program) };
 }
 
 describe.each([

@@ -6,7 +6,7 @@ import { evaluate } from "../../../worker/train/evaluate.ts";
 import { FusedData } from "../../../worker/train/fused-data.ts";
 import { FusedUpdate } from "../../../worker/train/fused-update.ts";
 import { memberOf } from "../../../worker/train/members.ts";
-import { bytesPerMember } from "../../../worker/train/memory.ts";
+import { trainingBytes } from "../../../src/spec/memory.ts";
 import { tinyCell, type CellGiven, type Given } from "../../support/tiny-cells.ts";
 
 let engine: Engine;
@@ -77,7 +77,7 @@ async function peakAndEstimate(given: CellGiven): Promise<{ readonly peak: numbe
   });
   data.dispose();
   const slots = optimizerOf(config.optimizer).slots.length;
-  return { peak: peak / MEMBERS, estimate: bytesPerMember(program, config, slots) };
+  return { peak: peak / MEMBERS, estimate: trainingBytes(program, config.train.batch, slots) };
 }
 
 const digits = (size: number): Given => ({ kind: "digits", size, train: 500, test: 100 });
