@@ -58,11 +58,15 @@ function suite(name, { project = name, files = [], env = {} } = {}) {
   console.log(`\n== ${name}`);
   const report = join(scratch, `${name}.json`);
   const args = ["run", "--config", "test/vitest.config.ts", "--project", project, ...files];
-  spawnSync(bin("vitest"), [...args, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
-    cwd: root,
-    stdio: "inherit",
-    env: { ...process.env, ...env },
-  });
+  const { status } = spawnSync(
+    bin("vitest"),
+    [...args, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+    {
+      cwd: root,
+      stdio: "inherit",
+      env: { ...process.env, ...env },
+    },
+  );
   let result;
   try {
     result = JSON.parse(readFileSync(report, "utf8"));
@@ -70,6 +74,7 @@ function suite(name, { project = name, files = [], env = {} } = {}) {
     fail(`${name} (no report)`);
     return;
   }
+  const failedBefore = totals.failed;
   totals.passed += result.numPassedTests;
   totals.skipped += result.numPendingTests + result.numTodoTests;
   for (const file of result.testResults) {
@@ -81,6 +86,8 @@ function suite(name, { project = name, files = [], env = {} } = {}) {
     }
   }
   if (result.numTotalTests === 0) fail(`${name} (no test ran)`);
+  // A process that died takes the rest of its file with it, and the report counts that as skipped.
+  if (status !== 0 && totals.failed === failedBefore) fail(`${name} (the runner ended with ${status})`);
 }
 
 /** The numeric suites of conformance, those of test-backend.ts, on another backend than wasm; one skip where it is not usable. */

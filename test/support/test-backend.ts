@@ -7,6 +7,8 @@
  * over, and libraries choose tiles by size. There the claim is "the same within rounding".
  */
 import { scheduler } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, expect } from "vitest";
 import type { Tf } from "../../src/catalogue/entry.ts";
 import { loadBackend } from "../../worker/engine/backends.ts";
@@ -21,8 +23,17 @@ export const IS_SLOW = TEST_BACKEND === "webgpu";
 /** For names of tests. */
 export const THE_SAME = BITWISE ? "bitwise the same" : "the same within rounding";
 
-// What Dawn holds for a dispatch goes when the event loop turns; a worker's loop turns every 25 ms, a test's file never.
-if (TEST_BACKEND === "webgpu") afterEach(() => scheduler.yield());
+/**
+ * What Dawn holds for a dispatch goes when its JavaScript object was collected and the event loop turns. A worker's loop turns
+ * every 25 ms; tests, which compute in one go, would reach the kernel's limit of memory maps first.
+ */
+export async function settled(): Promise<void> {
+  if (TEST_BACKEND !== "webgpu") return;
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  await scheduler.yield();
+}
+if (TEST_BACKEND === "webgpu") afterEach(settled);
 
 /**
  * Of the largest number of the tensor. Seen on tensorflow, 2.21.0 on a processor, over every architecture and small task, in
