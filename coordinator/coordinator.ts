@@ -33,6 +33,8 @@ export interface CoordinatorOptions {
   readonly logger: Logger;
   readonly specs: SpecReader;
   readonly timings?: Partial<Timings>;
+  /** Workers that are on their way, as far as is known. */
+  readonly expectedWorkers?: number;
 }
 
 export class Coordinator {
@@ -137,6 +139,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     epoch,
     work,
     startedMs: clock.nowMs(),
+    expectedWorkers: options.expectedWorkers ?? 0,
     leaseClock: new LeaseClock(clock, timings.tickMs),
     writer: new GroupCommit({
       store,

@@ -22,6 +22,8 @@ export interface CoordinatorStartOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timings?: Partial<Timings>;
+  /** Workers that are on their way: the first to come leaves the others their share. */
+  readonly expectedWorkers?: number;
 }
 
 export interface RunningCoordinator {
@@ -45,7 +47,14 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
   const store = await openSqliteStore(storeDir);
   let coordinator: Coordinator | undefined;
   try {
-    coordinator = await Coordinator.open({ store, clock, logger, specs: specReader, timings });
+    coordinator = await Coordinator.open({
+      store,
+      clock,
+      logger,
+      specs: specReader,
+      timings,
+      expectedWorkers: options.expectedWorkers ?? 0,
+    });
     const server = await serveCoordinator(coordinator, options);
     const { epoch, cells } = coordinator.hot;
     const tookMs = Math.round(clock.monotonicMs() - startMs);

@@ -21,6 +21,8 @@ export interface Timings {
   readonly workerForgetMs: number;
   /** The least time between two messages of a watch, whatever its caller asks for. */
   readonly watchMinIntervalMs: number;
+  /** After a start, shards are cut for the workers that were announced, until so many have come. Loading takes one a second or two. */
+  readonly expectMs: number;
   /** How long running calls may take to end when the coordinator stops. */
   readonly stopGraceMs: number;
 }
@@ -35,6 +37,7 @@ export const DEFAULT_TIMINGS: Timings = {
   gatherMs: 2,
   workerForgetMs: 600_000,
   watchMinIntervalMs: 100,
+  expectMs: 15_000,
   stopGraceMs: 1_000,
 };
 

@@ -33,6 +33,8 @@ export interface Hot {
   readonly specs: SpecReader;
   readonly epoch: bigint;
   readonly startedMs: number;
+  /** Workers that were announced at the start; 0: nobody knows. */
+  readonly expectedWorkers: number;
   readonly cells: CellBook;
   readonly work: PendingWork<HotCell>;
   readonly leases: LeaseBook;

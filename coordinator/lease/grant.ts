@@ -22,7 +22,7 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
     maxFuseWidth,
     memoryBytes,
     leasedFlops: hot.leases.leasedFlops,
-    workers: hot.sessions.countActive(hot.leaseClock.nowMs() - hot.timings.leaseTtlMs),
+    workers: sharingWorkers(hot),
     shardCellsMax: LIMITS.shardCells,
   });
   if (cut === undefined) return false;
@@ -49,6 +49,13 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
   beginRates(hot, cells);
   hot.logger.debug({ lease: String(token), worker: workerId, fuseKey, cells: cells.length }, "lease granted");
   return true;
+}
+
+/** Who shares the work: the workers that are there, and at first those that are on their way. */
+function sharingWorkers(hot: Hot): number {
+  const active = hot.sessions.countActive(hot.leaseClock.nowMs() - hot.timings.leaseTtlMs);
+  const expects = hot.clock.nowMs() - hot.startedMs < hot.timings.expectMs;
+  return expects ? Math.max(active, hot.expectedWorkers) : active;
 }
 
 function beginRates(

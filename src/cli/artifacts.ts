@@ -21,6 +21,12 @@ export interface Artifacts {
   readonly files: readonly string[];
 }
 
+/** Loads what writes a report, while its caller waits for something else. A failure shows when it is needed. */
+export async function loadReport(): Promise<void> {
+  const { loadPlotting } = await import("../report/figure.ts");
+  await Promise.allSettled([loadPlotting(), import("../report/write-report.ts")]);
+}
+
 export async function writeArtifacts(
   operator: Operator,
   sweepId: string,

@@ -3,6 +3,7 @@
  * Vega is loaded at the first rendering: a command that writes no report does not pay its quarter of a second.
  */
 import type * as vegaModule from "vega";
+import type * as vegaLiteModule from "vega-lite";
 import type { TopLevelSpec } from "vega-lite";
 import { OccamError } from "../core/errors.ts";
 import { textWidth } from "./text-width.ts";
@@ -83,7 +84,7 @@ export function wrapped(text: string, limit: number, fontSize: number): readonly
 
 /** Renders a plot. The SVG holds no ids, scripts or references, so that any number of them share a page. */
 export async function render(plot: Plot): Promise<Figure> {
-  const [vega, vegaLite] = await Promise.all([loadVega(), import("vega-lite")]);
+  const [vega, vegaLite] = await loadPlotting();
   try {
     const { spec } = vegaLite.compile(plot.spec as unknown as TopLevelSpec, { logger: vega.logger(vega.Error) });
     const view = new vega.View(vega.parse(spec), { renderer: "none", logLevel: vega.Error });
@@ -98,6 +99,11 @@ export async function render(plot: Plot): Promise<Figure> {
 /** Of vega-scenegraph, which Vega re-exports; its typings leave it out. */
 interface TextMetrics {
   width(item: { readonly fontSize?: number }, text: string | null | undefined): number;
+}
+
+/** Takes a third of a second the first time; a caller that will plot, and has to wait for something else, may begin with it. */
+export function loadPlotting(): Promise<readonly [typeof vegaModule, typeof vegaLiteModule]> {
+  return Promise.all([loadVega(), import("vega-lite")]);
 }
 
 /** Vega, measuring text by our table. */

@@ -4,7 +4,8 @@
  */
 import { OccamError, messageOf } from "../../src/core/errors.ts";
 import type { BackendName, LoadedBackend } from "./loaded-backend.ts";
-import { NATIVE_INSTALL, loadTensorflow } from "./tensorflow/load.ts";
+import { loadTensorflow } from "./tensorflow/load.ts";
+import { NATIVE_INSTALL } from "./tensorflow/package-folder.ts";
 import { loadWasm } from "./wasm/load.ts";
 import { loadWebgpu } from "./webgpu/load.ts";
 

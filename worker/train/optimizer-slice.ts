@@ -28,8 +28,6 @@ export interface StackedStep {
 /** Owns its hyperparameters; dispose it. */
 export class SliceUpdate {
   readonly slice: OptimizerSlice;
-  /** Has the backend a kernel for it? */
-  readonly #own: boolean;
   readonly #tf: Tf;
   readonly #optimizer: Optimizer;
   /** [members] by name. */
@@ -42,7 +40,6 @@ export class SliceUpdate {
     const names = Object.keys(each[0]!);
     const vector = (name: string): MemberVector => new MemberVector(tf, each.map((h) => h[name]!)); // prettier-ignore
     this.slice = slice;
-    this.#own = hasOwnKernel(tf, kernelName(slice.kind));
     this.#tf = tf;
     this.#optimizer = optimizer;
     this.#h = Object.fromEntries(names.map((name) => [name, vector(name)]));
@@ -56,7 +53,8 @@ export class SliceUpdate {
 
   /** New weights and slots of the slice's members; `slots` are those of before. The caller owns them. */
   apply(stacked: StackedStep, slots: SliceState["slots"]): SliceState {
-    return this.#own ? this.#byKernel(stacked, slots) : this.#byRule(stacked, slots);
+    const own = hasOwnKernel(this.#tf, kernelName(this.slice.kind));
+    return own ? this.#byKernel(stacked, slots) : this.#byRule(stacked, slots);
   }
 
   dispose(): void {

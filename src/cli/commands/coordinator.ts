@@ -35,6 +35,12 @@ export const coordinatorCommand = defineCommand({
       describe:
         "File that holds the token that callers must give [OCCAM_TOKEN, else STORE/token, made at the first start]",
     },
+    "expect-workers": {
+      type: "number",
+      requiresArg: true,
+      default: 0,
+      describe: "Workers that are about to come: in the first seconds, shards are cut for so many",
+    },
     ...logLevelOption,
   },
   examples: [
@@ -43,7 +49,8 @@ export const coordinatorCommand = defineCommand({
   ],
   run: async (args, io) => {
     const { serveCoordinator } = await import("../run/serve-coordinator.ts");
-    await serveCoordinator({ ...args, tokenFile: args["token-file"], logLevel: args["log-level"] }, io);
+    const { "token-file": tokenFile, "log-level": logLevel, "expect-workers": expectWorkers } = args;
+    await serveCoordinator({ ...args, tokenFile, logLevel, expectWorkers }, io);
     return EXIT.ok;
   },
 });

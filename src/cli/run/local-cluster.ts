@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly backend: string;
   /** Undefined: as many as are good for the backend. */
   readonly workers: number | undefined;
+  /** Is it sure that `auto` comes to wasm? */
+  readonly onlyWasm: boolean;
   readonly fuseWidth: number | undefined;
   readonly logLevel: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -64,16 +66,16 @@ export class LocalCluster {
     this.#workers = this.#newWorkers();
   }
 
-  /** The coordinator and a first worker, which waits for it. */
+  /** The coordinator and its first workers, which wait for it. */
   async start(): Promise<void> {
     mkdirSync(join(this.#options.storeDir, "log"), { recursive: true });
     this.#port = await freePort(HOST);
     void this.#watchCoordinator();
     this.#coordinator.start();
-    this.#workers.startFirst();
+    this.#workers.start();
   }
 
-  /** The other workers, for so many cells; without a cell the first one has come in vain. */
+  /** The other workers, for so many cells; without a cell the first ones have come in vain. */
   startWorkers(cells: number): void {
     if (cells === 0) this.#workers.kill();
     else void this.#workers.startOthers(cells);
@@ -102,9 +104,10 @@ export class LocalCluster {
   }
 
   #newWorkers(): LocalWorkers {
-    const { workers, backend, env, note } = this.#options;
+    const { workers, backend, onlyWasm, env, note } = this.#options;
     return new LocalWorkers({
       count: workers,
+      onlyWasm,
       backend,
       env,
       note,
@@ -153,7 +156,18 @@ export class LocalCluster {
 
   #coordinatorArgs(): readonly string[] {
     const { storeDir, logLevel } = this.#options;
-    const flags = ["--store", storeDir, "--host", HOST, "--port", String(this.#port), "--log-level", logLevel];
+    const expected = ["--expect-workers", String(this.#workers.expected)];
+    const flags = [
+      "--store",
+      storeDir,
+      "--host",
+      HOST,
+      "--port",
+      String(this.#port),
+      "--log-level",
+      logLevel,
+      ...expected,
+    ];
     return ["coordinator", "--config", devNull, ...flags];
   }
 

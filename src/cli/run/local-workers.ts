@@ -1,6 +1,6 @@
 /**
- * The workers of one `occam run`. The first starts beside the coordinator, because loading takes it as long; the others when
- * it is known how many there should be: as many as asked for, else as are good for the backend that the first one opened.
+ * The workers of one `occam run`. They start beside the coordinator, because loading takes as long: all of them where their
+ * number is known, else a first one, and the others when it has told what it opened.
  *
  * Invariants:
  * 1. No worker is started after `drain` or `kill`.
@@ -18,6 +18,8 @@ export interface LocalWorkersOptions {
   readonly count: number | undefined;
   /** As the user said: a backend, or "auto". */
   readonly backend: string;
+  /** Is it sure that `auto` comes to wasm? */
+  readonly onlyWasm: boolean;
   /** Where CUDA_VISIBLE_DEVICES may say which GPUs there are. */
   readonly env: Env;
   /** A worker's process, not started yet. `onReady` hears what it computes on. */
@@ -31,22 +33,37 @@ export class LocalWorkers {
   readonly #workers: SupervisedChild[] = [];
   /** What the first worker computes on, once it is open. */
   readonly #opened = withResolvers<string>();
+  /** The backend, where it is sure before anything is opened. */
+  readonly #surely: string | undefined;
+  #started = 0;
   #ending = false;
 
   constructor(options: LocalWorkersOptions) {
     this.#options = options;
+    const { backend, onlyWasm } = options;
+    if (backend !== "auto") this.#surely = backend;
+    else this.#surely = onlyWasm ? "wasm" : undefined;
   }
 
-  startFirst(): void {
-    this.#start(1, this.#options.backend);
+  /** How many there will be, as far as is known before the first has opened its backend. */
+  get expected(): number {
+    const { count, backend } = this.#options;
+    return count ?? defaultWorkers(this.#surely ?? backend, this.#gpus(backend));
   }
 
-  /** Up to the number that there should be, and no more than there are cells. */
+  /** As many as there will be, where that is known; else a first one, to find out. */
+  start(): void {
+    const { backend } = this.#options;
+    this.#start(1, backend);
+    if (this.#surely !== undefined) this.#startUpTo(this.expected, this.#surely);
+  }
+
+  /** The rest of them, up to the number that there should be, and no more than there are cells. */
   async startOthers(cells: number): Promise<void> {
     const { count } = this.#options;
-    const backend = count === undefined || count > 1 ? await this.#backend() : this.#options.backend;
-    const most = Math.min(cells, count ?? defaultWorkers(backend, this.#gpus(backend)));
-    for (let number = 2; number <= most && !this.#ending; number += 1) this.#start(number, backend);
+    if (count === 1) return;
+    const backend = this.#surely ?? (await this.#opened.promise);
+    this.#startUpTo(Math.min(cells, count ?? defaultWorkers(backend, this.#gpus(backend))), backend);
   }
 
   /** Lets them hand back and end; resolves when they are gone. */
@@ -62,8 +79,8 @@ export class LocalWorkers {
   }
 
   /** The others need not find out by themselves what `auto` comes to. */
-  async #backend(): Promise<string> {
-    return this.#options.backend === "auto" ? this.#opened.promise : this.#options.backend;
+  #startUpTo(most: number, backend: string): void {
+    while (this.#started < most && !this.#ending) this.#start(this.#started + 1, backend);
   }
 
   #gpus(backend: string): readonly string[] {
@@ -71,6 +88,7 @@ export class LocalWorkers {
   }
 
   #start(number: number, backend: string): void {
+    this.#started = number;
     const env = gpuEnv(backend, number, this.#gpus(backend));
     const worker = this.#options.child(`local-${number}`, backend, env, (opened) => this.#opened.resolve(opened));
     this.#workers.push(worker);

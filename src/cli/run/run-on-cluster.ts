@@ -5,7 +5,7 @@
 import { dirname, join, relative } from "node:path";
 import { EXIT, OccamError, type ErrorCode } from "../../core/errors.ts";
 import type { Sweep } from "../../../proto/gen/occam/v1/operator.ts";
-import { writeArtifacts, type Artifacts } from "../artifacts.ts";
+import { type Artifacts, loadReport, writeArtifacts } from "../artifacts.ts";
 import { gitRevision } from "../git-revision.ts";
 import type { Io } from "../io.ts";
 import { openOperator, required, type Operator } from "../operator.ts";
@@ -69,9 +69,11 @@ async function runWith(
     await view.note("stopping: workers hand back what they hold; Ctrl-C again stops at once");
   if (outcome.kind === "failed") await view.note(io.out.paint("red", outcome.error.toUserText()));
   await view.close();
+  const revisionOf = gitRevision(dirname(pathIn(io.cwd, file.fileName)));
+  void loadReport();
   await Promise.race([cluster.drainWorkers(), aborted(interrupts.kill)]);
   if (interrupts.kill.aborted) return EXIT.drained;
-  const revision = await gitRevision(dirname(pathIn(io.cwd, file.fileName)));
+  const revision = await revisionOf;
   const written = patiently(io, cluster, () => writeArtifacts(operator, sweep.sweepId, args.outDir, revision));
   const artifacts = await firstOf(written, interrupts.kill);
   if (artifacts === undefined) return EXIT.drained;

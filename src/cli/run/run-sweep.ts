@@ -36,8 +36,11 @@ export async function runSweep(file: SpecFile, args: RunArgs, io: Io, brief: () 
   if (await isServed(args.outDir, io)) throw storeInUse(args.outDir);
   const token = generateToken();
   const view = progressView(io.out, io.clock, io.env["TERM"] === "dumb");
+  // oxlint-disable-next-line no-restricted-imports -- only a worker knows its backends
+  const { onlyWasmCanWork } = await import("../../../worker/engine/only-wasm.ts");
   const cluster = new LocalCluster({
     ...args,
+    onlyWasm: onlyWasmCanWork(),
     storeDir,
     token,
     env: io.env,

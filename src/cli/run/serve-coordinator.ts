@@ -18,6 +18,7 @@ export interface ServeArgs {
   readonly port: number;
   readonly tokenFile: string | undefined;
   readonly logLevel: LogLevel;
+  readonly expectWorkers: number;
 }
 
 /** Resolves after an orderly stop. */
@@ -33,6 +34,7 @@ export async function serveCoordinator(args: ServeArgs, io: Io): Promise<void> {
     host: args.host,
     port: wholeNumber("--port", args.port, 0, 0),
     token,
+    expectedWorkers: wholeNumber("--expect-workers", args.expectWorkers, 0, 0),
     clock: io.clock,
     logger: createLogger({ component: "coordinator", level: args.logLevel }),
     ...(isSupervised() ? { timings: { heartbeatMs: LOCAL_HEARTBEAT_MS } } : {}),

@@ -134,12 +134,18 @@ export interface World {
 }
 
 /** Writes are applied at once, so that tests need not move the clock to be answered. */
-export async function openWorld(timings: Partial<Timings> = {}): Promise<World> {
-  return worldOn(await openMemoryStore(), new FakeClock(), { gatherMs: 0, ...timings });
+export async function openWorld(timings: Partial<Timings> = {}, expectedWorkers = 0): Promise<World> {
+  return worldOn(await openMemoryStore(), new FakeClock(), { gatherMs: 0, ...timings }, expectedWorkers);
 }
 
-async function worldOn(store: Store, clock: FakeClock, timings: Partial<Timings>): Promise<World> {
-  const coordinator = await Coordinator.open({ store, clock, logger: quietLogger, specs: madeUpSpecs, timings });
+async function worldOn(
+  store: Store,
+  clock: FakeClock,
+  timings: Partial<Timings>,
+  expectedWorkers: number,
+): Promise<World> {
+  const logger = quietLogger;
+  const coordinator = await Coordinator.open({ store, clock, logger, specs: madeUpSpecs, timings, expectedWorkers });
   const entry = { coordinator, store };
   open.push(entry);
   return {
@@ -149,7 +155,7 @@ async function worldOn(store: Store, clock: FakeClock, timings: Partial<Timings>
     restart: () => {
       coordinator.abandon();
       open.splice(open.indexOf(entry), 1);
-      return worldOn(store, clock, timings);
+      return worldOn(store, clock, timings, expectedWorkers);
     },
     submit: (spec, { noCache = false, requestId = "" } = {}) =>
       coordinator.sweeps.submit({ specText: specText(spec), fileName: "made-up.json", noCache, requestId }),

@@ -53,6 +53,17 @@ describe("a grant", () => {
     expect((await worker.sync({ freeSlots: 3 })).grants).toHaveLength(3);
   });
 
+  it("leaves their share to workers that were announced, and after a while to those alone that have come", async () => {
+    world = await openWorld({}, 4);
+    worker.maxFuseWidth = 64;
+    await world.submit({ name: "a", cells: 32 });
+    const first = await worker.sync();
+    expect(first.grants[0]!.cells).toHaveLength(8);
+    await world.clock.advance(hot().timings.expectMs);
+    worker.held = [{ token: first.grants[0]!.token, phase: "training" }];
+    expect((await worker.sync()).grants[0]!.cells).toHaveLength(24);
+  });
+
   it("is not given to a worker that drains", async () => {
     await world.submit({ name: "a", cells: 1 });
     worker.draining = true;

@@ -5,9 +5,8 @@
  * OCCAM_TFJS_NODE names the folder of a tfjs-node package that stands in for both: `deploy/tensorflow/build-addon.sh` makes
  * one over a current library. Whether it computes on a GPU is asked of the library, never taken from a package's name.
  */
-import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { OccamError } from "../../../src/core/errors.ts";
 import type { Tf } from "../../../src/catalogue/entry.ts";
 import type { LoadedBackend } from "../loaded-backend.ts";
@@ -15,19 +14,15 @@ import { processor } from "../processor.ts";
 import { deviceBudgetBytes, hostBudgetBytes } from "./memory-budget.ts";
 import { nativeBackend } from "./native-backend.ts";
 import { tensorflowNoise } from "./noise.ts";
+import { packageFolder, type NativeName } from "./package-folder.ts";
 
 /** What the native packages add to the core module. */
 type NativeTf = Tf & { readonly version: { readonly "tfjs-core": string } };
 
 const require = createRequire(import.meta.url);
 
-const PACKAGE_OF = { tensorflow: "@tensorflow/tfjs-node", "tensorflow-gpu": "@tensorflow/tfjs-node-gpu" } as const;
-/** How either package comes by its addon. */
-export const NATIVE_INSTALL =
-  "build it with deploy/tensorflow/build-addon.sh and set OCCAM_TFJS_NODE, or npm ci where its download can be reached";
-
-export async function loadTensorflow(name: "tensorflow" | "tensorflow-gpu"): Promise<LoadedBackend> {
-  const folder = packageOf(name);
+export async function loadTensorflow(name: NativeName): Promise<LoadedBackend> {
+  const folder = packageFolder(name);
   for (const [name, value] of Object.entries(LIBRARY_DEFAULTS)) process.env[name] ??= value;
   restoreUtil();
   // Before the package registers its kernels: a second one in this process would warn of every one of them.
@@ -50,29 +45,6 @@ export async function loadTensorflow(name: "tensorflow" | "tensorflow-gpu"): Pro
     memoryBudgetBytes: onGpu ? deviceBudgetBytes() : hostBudgetBytes(),
     noise: tensorflowNoise(tf),
   };
-}
-
-/** The package's folder, with a compiled addon in it: loading TensorFlow.js only to find none takes half a second. */
-function packageOf(name: "tensorflow" | "tensorflow-gpu"): string {
-  const folder = givenFolder(name) ?? dirname(require.resolve(`${PACKAGE_OF[name]}/package.json`));
-  const library = join(folder, "lib");
-  const built = existsSync(library) && readdirSync(library).some((napi) => existsSync(join(library, napi, ADDON)));
-  if (built) return folder;
-  throw new OccamError("unsupported", `backend ${name}: the native addon of ${folder} is missing (${ADDON})`, {
-    hint: NATIVE_INSTALL,
-  });
-}
-
-const ADDON = "tfjs_binding.node";
-
-function givenFolder(name: string): string | undefined {
-  const given = process.env["OCCAM_TFJS_NODE"];
-  if (given === undefined || given === "") return undefined;
-  const folder = resolve(given);
-  if (existsSync(join(folder, "package.json"))) return folder;
-  throw new OccamError("unsupported", `backend ${name}: OCCAM_TFJS_NODE names no package: ${folder}`, {
-    hint: "deploy/tensorflow/build-addon.sh makes one, and says its folder; or unset the variable",
-  });
 }
 
 /** What the library reads once, when it loads; a user's own values stand. */

@@ -2,12 +2,12 @@
  * WebGPU through Dawn's Node binding: any Vulkan, Metal or D3D12 device. A device that computes on the processor is refused,
  * because wasm is faster, unless OCCAM_WEBGPU_SOFTWARE=1 says that this is wanted: the tests do.
  */
-import { existsSync, readdirSync } from "node:fs";
 import { OccamError } from "../../../src/core/errors.ts";
 import type { Tf } from "../../../src/catalogue/entry.ts";
 import type { LoadedBackend } from "../loaded-backend.ts";
 import { processor } from "../processor.ts";
 import { loadTfjsCore } from "../tfjs-core.ts";
+import { mayHaveGpu } from "./gpu-files.ts";
 import { describe, openDevice, type OpenDevice } from "./dawn.ts";
 import { webgpuNoise } from "./noise.ts";
 import { registerPow } from "./pow.ts";
@@ -23,7 +23,7 @@ const TILED_PRODUCT = 3;
 
 export async function loadWebgpu(): Promise<LoadedBackend> {
   const allowSoftware = process.env["OCCAM_WEBGPU_SOFTWARE"] === "1";
-  if (!allowSoftware && !hasGpu()) {
+  if (!allowSoftware && !mayHaveGpu()) {
     throw new OccamError("unsupported", "backend webgpu: this machine has no GPU", {
       hint: "use --backend wasm; OCCAM_WEBGPU_SOFTWARE=1 allows a software device, for tests",
     });
@@ -43,12 +43,6 @@ export async function loadWebgpu(): Promise<LoadedBackend> {
     memoryBudgetBytes: budgetOf(opened),
     noise: webgpuNoise(tf, backend),
   };
-}
-
-/** On Linux a GPU is a device file: of a kernel driver, of NVIDIA's, of Windows' below WSL. Dawn would start Vulkan to find none. */
-function hasGpu(): boolean {
-  if (process.platform !== "linux" || existsSync("/dev/nvidiactl") || existsSync("/dev/dxg")) return true;
-  return existsSync("/dev/dri") && readdirSync("/dev/dri").some((name) => name.startsWith("renderD"));
 }
 
 interface Opened {
