@@ -59,8 +59,9 @@ describe("a grant", () => {
     await world.submit({ name: "a", cells: 32 });
     const first = await worker.sync();
     expect(first.grants[0]!.cells).toHaveLength(8);
+    worker.held = [{ token: first.grants[0]!.token, phase: "queued" }];
+    await worker.sync({ freeSlots: 0 });
     await world.clock.advance(hot().timings.expectMs);
-    worker.held = [{ token: first.grants[0]!.token, phase: "training" }];
     expect((await worker.sync()).grants[0]!.cells).toHaveLength(24);
   });
 
