@@ -23,6 +23,8 @@ export interface ClusterOptions {
   readonly workers: number | undefined;
   /** Is it sure that `auto` comes to wasm? */
   readonly onlyWasm: boolean;
+  /** The most cells that there can be. */
+  readonly mostCells: number;
   readonly fuseWidth: number | undefined;
   readonly logLevel: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -104,10 +106,11 @@ export class LocalCluster {
   }
 
   #newWorkers(): LocalWorkers {
-    const { workers, backend, onlyWasm, env, note } = this.#options;
+    const { workers, backend, onlyWasm, mostCells, env, note } = this.#options;
     return new LocalWorkers({
       count: workers,
       onlyWasm,
+      mostCells,
       backend,
       env,
       note,

@@ -20,6 +20,8 @@ export interface LocalWorkersOptions {
   readonly backend: string;
   /** Is it sure that `auto` comes to wasm? */
   readonly onlyWasm: boolean;
+  /** The most cells that there can be: more workers would have nothing to do. */
+  readonly mostCells: number;
   /** Where CUDA_VISIBLE_DEVICES may say which GPUs there are. */
   readonly env: Env;
   /** A worker's process, not started yet. `onReady` hears what it computes on. */
@@ -47,8 +49,8 @@ export class LocalWorkers {
 
   /** How many there will be, as far as is known before the first has opened its backend. */
   get expected(): number {
-    const { count, backend } = this.#options;
-    return count ?? defaultWorkers(this.#surely ?? backend, this.#gpus(backend));
+    const { count, backend, mostCells } = this.#options;
+    return Math.min(mostCells, count ?? defaultWorkers(this.#surely ?? backend, this.#gpus(backend)));
   }
 
   /** As many as there will be, where that is known; else a first one, to find out. */

@@ -41,6 +41,7 @@ export async function runSweep(file: SpecFile, args: RunArgs, io: Io, brief: () 
   const cluster = new LocalCluster({
     ...args,
     onlyWasm: onlyWasmCanWork(),
+    mostCells: file.spec.gridSize,
     storeDir,
     token,
     env: io.env,
