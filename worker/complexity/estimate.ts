@@ -64,7 +64,7 @@ export async function estimateAll(
   return estimates;
 }
 
-/** Cells whose chains fit into the engine's memory together, by the estimate of `train/memory.ts`. */
+/** Cells whose chains fit into the engine's memory together, by the estimate of `src/spec/memory.ts`. */
 export function cellsAtOnce(program: Program, data: FusedData, config: EstimateConfig): number {
   if (config.sampler === "none") return Infinity;
   const pool = poolShape(program, data.rows("train"), config.batch);

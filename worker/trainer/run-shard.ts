@@ -83,7 +83,7 @@ async function readyCells(engine: Engine, cells: readonly Cell[], events: ShardE
   return ready;
 }
 
-/** By the estimate of `train/memory.ts`. */
+/** By the estimate of `src/spec/memory.ts`. */
 function membersInMemory(program: Program, cells: readonly ReadyCell[]): number {
   const slots = Math.max(...cells.map(({ cell }) => optimizerOf(cell.config.optimizer).slots.length));
   const bytes = trainingBytes(program, cells[0]!.cell.config.train.batch, slots);

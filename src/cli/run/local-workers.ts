@@ -80,7 +80,7 @@ export class LocalWorkers {
     for (const worker of this.#workers) worker.kill();
   }
 
-  /** The others need not find out by themselves what `auto` comes to. */
+  /** On a backend that is known: none of them need find out by itself what `auto` comes to. */
   #startUpTo(most: number, backend: string): void {
     while (this.#started < most && !this.#ending) this.#start(this.#started + 1, backend);
   }
