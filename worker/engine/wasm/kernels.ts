@@ -5,6 +5,7 @@ import { elementwiseKernels } from "./elementwise.ts";
 import { gatherKernels } from "./gather.ts";
 import { langevinKernels } from "./langevin.ts";
 import { layerNormKernels } from "./layer-norm.ts";
+import { leapfrogKernels } from "./leapfrog.ts";
 import { identityKernels } from "./identity.ts";
 import { matmulKernels } from "./matmul.ts";
 import { attentionKernels } from "./attention.ts";
@@ -23,6 +24,7 @@ export const OWN_KERNELS: Readonly<Record<string, OwnKernel>> = {
   ...gatherKernels,
   ...identityKernels,
   ...langevinKernels,
+  ...leapfrogKernels,
   ...layerNormKernels,
   ...matmulKernels,
   ...softmaxKernels,

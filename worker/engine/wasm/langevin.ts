@@ -1,12 +1,11 @@
 /**
  * `OccamLangevin`: one step of localised Langevin dynamics of all chains, noise drawn within (worker/sample/langevin.ts calls
  * it), and `OccamReading`: what is read of them at their positions (worker/sample/reading.ts).
- *
- * Parameter p's tensors are inputs "position<p>", "gradient<p>" and so on, attribute `parameters` says how many there are.
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import type { WasmHeap } from "./heap.ts";
-import type { KernelCall, OwnKernel } from "./register.ts";
+import { Operands } from "./operands.ts";
+import type { OwnKernel } from "./register.ts";
 
 /** assembly/langevin.ts and assembly/reading.ts; an address 0 means that there is no such tensor. */
 interface LangevinExports {
@@ -55,38 +54,6 @@ interface LangevinExports {
 
 const exportsOf = (heap: WasmHeap): LangevinExports => heap.kernels.exports as unknown as LangevinExports;
 const BYTES_PER_NUMBER = 4;
-
-/** Tensors of a call by name. */
-class Operands {
-  readonly #heap: WasmHeap;
-  readonly #inputs: KernelCall["inputs"];
-  readonly parameters: number;
-  readonly chains: number;
-
-  constructor(heap: WasmHeap, { inputs, attrs }: KernelCall) {
-    this.#heap = heap;
-    this.#inputs = inputs;
-    this.parameters = attrs["parameters"] as number;
-    this.chains = inputs["position0"]!.shape[0]!;
-  }
-
-  /** 0 where the call has no such tensor. */
-  at(name: string): number {
-    const tensor = this.#inputs[name];
-    return tensor === undefined ? 0 : this.#heap.at(tensor);
-  }
-
-  shape(name: string): readonly number[] {
-    return this.#inputs[name]!.shape;
-  }
-
-  /** Numbers of parameter p in one chain. */
-  size(p: number): number {
-    return this.shape(`position${p}`)
-      .slice(1)
-      .reduce((product, length) => product * length, 1);
-  }
-}
 
 /** New positions, then, where the call has normals of the step before, those of this step: by parameter. */
 const langevin: OwnKernel = (heap, call) => {

@@ -10,6 +10,7 @@ export { layerNormForward, layerNormGradient } from "./layer-norm";
 export { gramAdd, symmetricEigenvalues } from "./gram-eigenvalues";
 export { integers, normals, uniforms, zeros } from "./draws";
 export { langevinScratchBytes, langevinStep } from "./langevin";
+export { leapfrog, phaseSums } from "./leapfrog";
 export { normalsOfGroups } from "./normal";
 export { readLosses, readParameter } from "./reading";
 export { attend, attendGradient, attentionPitch, attentionScratchBytes } from "./attention";
