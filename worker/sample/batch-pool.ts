@@ -14,17 +14,10 @@
  */
 import { fold, permutation, type RandomKey } from "../../src/core/random.ts";
 import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
-import { rowGradients, type Batch, type Program } from "../engine/program.ts";
-import type { FusedData } from "../train/fused-data.ts";
-import { tidied } from "../train/tidied.ts";
+import type { RowGradients } from "../engine/program.ts";
+import type { Surface, SurfaceBatch } from "./surface.ts";
 
-/** A cell as the sampler sees it. */
-export interface PoolCell {
-  readonly dataset: number;
-  readonly key: RandomKey;
-}
-
-/** Shape of a pool: a function of the task and the configuration alone, never of who shares the program. */
+/** Shape of a pool: a function of the surface and the configuration alone, never of who shares the program. */
 export interface PoolShape {
   /** M */
   readonly batches: number;
@@ -35,25 +28,25 @@ export interface PoolShape {
 /** Bytes of one cell's table of D, at the most; larger networks draw from fewer batches, that is from a fixed subset. */
 const MOST_TABLE_BYTES = 2 ** 26;
 
-export function poolShape(program: Program, trainRows: number, batch: number): PoolShape {
-  const asked = batch === 0 || batch >= trainRows ? trainRows : batch;
-  const most = Math.max(1, Math.floor(MOST_TABLE_BYTES / (2 * 4 * program.parameterCount)));
-  const whole = Math.floor(trainRows / asked);
-  if (whole === 1) return { batches: 1, rows: trainRows };
+export function poolShape({ rows: all, dimension }: Pick<Surface, "rows" | "dimension">, batch: number): PoolShape {
+  const asked = batch === 0 || batch >= all ? all : batch;
+  const most = Math.max(1, Math.floor(MOST_TABLE_BYTES / (2 * 4 * dimension)));
+  const whole = Math.floor(all / asked);
+  if (whole === 1) return { batches: 1, rows: all };
   const batches = Math.min(whole, most);
-  const rows = Math.floor((batches < whole ? asked * batches : trainRows) / batches);
+  const rows = Math.floor((batches < whole ? asked * batches : all) / batches);
   // Even, for two halves.
   return { batches, rows: Math.max(2, rows - (rows % 2)) };
 }
 
 /** What a step's batches are, for every chain. The caller owns `batch` and `rows`; the tables are lent. */
 export interface PoolBatch {
-  readonly batch: Batch;
+  readonly batch: SurfaceBatch;
   /** Rows of the tables, one a chain: int32 [chains]. */
   readonly rows: Tensor;
   /** Losses at w0 of the rows of all batches, [M x cells, R]. */
   readonly base: Tensor;
-  /** D_b, then E_b, of all batches, [M x cells, 2, numbers] by parameter; empty for a pool of one batch. */
+  /** D_b, then E_b, of all batches, [M x cells, 2, numbers] by parameter; empty where nothing is corrected. */
   readonly corrections: readonly Tensor[];
 }
 
@@ -65,28 +58,31 @@ interface Tables {
 /** Owns its tables; dispose it. */
 export class BatchPool {
   readonly shape: PoolShape;
-  readonly #program: Program;
-  readonly #data: FusedData;
-  readonly #cells: readonly PoolCell[];
+  readonly #surface: Surface;
+  readonly #keys: readonly RandomKey[];
   /** The rows of every batch, int32 [M x cells, m]. */
   readonly #orders: Tensor;
   readonly #tables: Tables;
 
-  /** @param anchors w0 of each cell, [cells, ...shape] by parameter */
+  /**
+   * @param keys of each cell of the surface
+   * @param anchors w0 of each cell, [cells, ...shape] by parameter, lent
+   * @param corrects takes control variates; without them D = 0
+   */
   constructor(
-    program: Program,
-    data: FusedData,
-    cells: readonly PoolCell[],
+    surface: Surface,
+    keys: readonly RandomKey[],
     anchors: readonly Tensor[],
     batch: number,
+    corrects: boolean,
   ) {
-    this.#program = program;
-    this.#data = data;
-    this.#cells = cells;
-    this.shape = poolShape(program, data.rows("train"), batch);
+    this.#surface = surface;
+    this.#keys = keys;
+    this.shape = poolShape(surface, batch);
     this.#orders = this.#ordered();
     try {
-      this.#tables = this.shape.batches === 1 ? this.#wholeSet(anchors) : this.#halves(anchors);
+      const halves = this.shape.batches > 1;
+      this.#tables = halves ? this.#halves(anchors, corrects) : this.#wholeSet(anchors);
     } catch (error) {
       this.#orders.dispose();
       throw error;
@@ -95,64 +91,65 @@ export class BatchPool {
 
   /** Batch `batches[i]` of cell `cells[i]`, for each chain i. */
   take(cells: readonly number[], batches: readonly number[]): PoolBatch {
-    const { tf } = this.#program.engine;
-    const at = Int32Array.from(cells, (cell, i) => batches[i]! * this.#cells.length + cell);
+    const { tf } = this.#surface.engine;
+    const at = Int32Array.from(cells, (cell, i) => batches[i]! * this.#keys.length + cell);
     const rows = tf.tensor1d(at, "int32");
-    const batch = this.#batch(cells, () => tf.gather(this.#orders, rows));
+    const numbers = tf.gather(this.#orders, rows);
+    const batch = this.#surface.batch(cells, numbers);
+    numbers.dispose();
     return { batch, rows, ...this.#tables };
   }
 
   dispose(): void {
-    this.#program.engine.tf.dispose([this.#orders, this.#tables.base, ...this.#tables.corrections]);
+    this.#surface.engine.tf.dispose([this.#orders, this.#tables.base, ...this.#tables.corrections]);
   }
 
   /** The keyed orders of all cells, cut into batches. */
   #ordered(): Tensor {
     const { batches, rows } = this.shape;
-    const all = new Int32Array(batches * this.#cells.length * rows);
-    this.#cells.forEach(({ key }, cell) => {
-      const order = permutation(fold(key, "pool"), { a: 0, b: 0 }, this.#data.rows("train"));
+    const cells = this.#keys.length;
+    const all = new Int32Array(batches * cells * rows);
+    this.#keys.forEach((key, cell) => {
+      const order = permutation(fold(key, "pool"), { a: 0, b: 0 }, this.#surface.rows);
       for (let b = 0; b < batches; b += 1) {
-        all.set(order.subarray(b * rows, (b + 1) * rows), (b * this.#cells.length + cell) * rows);
+        all.set(order.subarray(b * rows, (b + 1) * rows), (b * cells + cell) * rows);
       }
     });
-    return this.#program.engine.tf.tensor2d(all, [batches * this.#cells.length, rows], "int32");
+    return this.#surface.engine.tf.tensor2d(all, [batches * cells, rows], "int32");
   }
 
-  /** Rows [from, from + count) of batch b of every cell. */
-  #part(b: number, from: number, count: number): Batch {
-    const { tf } = this.#program.engine;
-    const every = this.#cells.map((_, cell) => cell);
-    return this.#batch(every, () => tf.slice(this.#orders, [b * every.length, from], [every.length, count]));
-  }
-
-  /** Rows [members, m] of these cells. */
-  #batch(cells: readonly number[], rows: () => Tensor): Batch {
-    const datasets = cells.map((cell) => this.#cells[cell]!.dataset);
-    return tidied(this.#program.engine.tf, () => this.#data.take("train", datasets, rows()));
+  /** Row losses and gradients at the anchors of rows [from, from + count) of batch b of every cell. */
+  #atAnchors(anchors: readonly Tensor[], b: number, from: number, count: number): RowGradients {
+    const { tf } = this.#surface.engine;
+    const every = this.#keys.map((_, cell) => cell);
+    const rows = tf.slice(this.#orders, [b * every.length, from], [every.length, count]);
+    const batch = this.#surface.batch(every, rows);
+    const taken = batch.gradients(anchors);
+    batch.dispose();
+    rows.dispose();
+    return taken;
   }
 
   /** Every batch is the whole set: nothing to correct. */
   #wholeSet(anchors: readonly Tensor[]): Tables {
-    const { tf } = this.#program.engine;
-    const base = tf.tidy(() => rowGradients(this.#program, anchors, this.#part(0, 0, this.shape.rows)).rows);
-    return { base, corrections: [] };
+    const { rows, gradients } = this.#atAnchors(anchors, 0, 0, this.shape.rows);
+    this.#surface.engine.tf.dispose([...gradients]);
+    return { base: rows, corrections: [] };
   }
 
-  #halves(anchors: readonly Tensor[]): Tables {
-    const { tf } = this.#program.engine;
-    const cells = this.#cells.length;
+  #halves(anchors: readonly Tensor[], corrects: boolean): Tables {
+    const { tf } = this.#surface.engine;
+    const cells = this.#keys.length;
     const { batches, rows } = this.shape;
     const half = rows / 2;
-    const base = new Halves(batches, cells, half * this.#program.positions);
-    const corrections = anchors.map(({ size }) => new Halves(batches, cells, size / cells));
+    const base = new Halves(batches, cells, half * this.#surface.positions);
+    const corrections = corrects ? anchors.map(({ size }) => new Halves(batches, cells, size / cells)) : [];
     for (let b = 0; b < batches; b += 1) {
       for (const h of [0, 1] as const) {
-        tf.tidy(() => {
-          const taken = rowGradients(this.#program, anchors, this.#part(b, h * half, half));
-          base.set(b, h, taken.rows.dataSync<"float32">());
-          taken.gradients.forEach((gradient, p) => corrections[p]!.set(b, h, gradient.dataSync<"float32">()));
-        });
+        const taken = this.#atAnchors(anchors, b, h * half, half);
+        base.set(b, h, taken.rows.dataSync<"float32">());
+        corrections.forEach((values, p) => values.set(b, h, taken.gradients[p]!.dataSync<"float32">()));
+        tf.dispose([taken.rows, ...taken.gradients]);
       }
     }
     for (const values of corrections) values.correct();

@@ -440,6 +440,7 @@ class HmcRun {
     return {
       x: of(({ x }) => x),
       mean: of(({ mean }) => mean),
+      coarse: [],
       halves: [],
       displacement: of(({ displacement }) => displacement),
       virial: of(({ virial }) => virial),

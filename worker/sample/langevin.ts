@@ -11,7 +11,7 @@
 import type { RandomKey } from "../../src/core/random.ts";
 import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
 import { ownKernel } from "../../src/catalogue/own-kernel.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { SurfaceEngine } from "./surface.ts";
 import type { SamplerSettings, SamplerState } from "./sampler.ts";
 import { sgld, type SgldKernel } from "./sgld.ts";
 
@@ -31,6 +31,8 @@ export interface Move {
   readonly corrections: readonly Tensor[];
   /** The row of `corrections` that belongs to each chain's batch, int32 [chains]. */
   readonly rows: Tensor;
+  /** Square root of a diagonal preconditioner M, [chains, ...shape]; none for M = 1. */
+  readonly root: readonly Tensor[];
   readonly keys: ChainKeys;
   /** 1 at the first step: the normals of 0 are those that a chain starts with. */
   readonly step: number;
@@ -45,7 +47,7 @@ export function chainKeys(tf: Tf, keys: readonly RandomKey[]): ChainKeys {
 
 /** Chains at these positions, before their first step. */
 export function startChains(
-  engine: Engine,
+  engine: SurfaceEngine,
   kernel: SgldKernel,
   position: readonly Tensor[],
   keys: ChainKeys,
@@ -54,14 +56,14 @@ export function startChains(
 }
 
 /** The state after a step. As in `sampler.ts`, nothing that was given is disposed. */
-export function moveChains(engine: Engine, kernel: SgldKernel, state: SamplerState, move: Move): SamplerState {
+export function moveChains(engine: SurfaceEngine, kernel: SgldKernel, state: SamplerState, move: Move): SamplerState {
   return fusedMove(engine.tf, state, move) ?? plainMove(engine, kernel, state, move);
 }
 
 /** By the backend's kernel; undefined where it has none. */
 function fusedMove(tf: Tf, { position, carry }: SamplerState, move: Move): SamplerState | undefined {
-  const { gradient, anchor, corrections, rows, keys, settings } = move;
-  const lists = { position, gradient, anchor, corrections, before: carry };
+  const { gradient, anchor, corrections, rows, root, keys, settings } = move;
+  const lists = { position, gradient, anchor, corrections, root, before: carry };
   const { t, gamma, epsilon } = settings;
   const vectors = { rows, keys: keys.words, t: t(1), gamma: gamma(1), epsilon: epsilon(1) };
   const attrs = { parameters: position.length, step: move.step };
@@ -70,19 +72,27 @@ function fusedMove(tf: Tf, { position, carry }: SamplerState, move: Move): Sampl
 }
 
 /** By plain operations. */
-export function plainMove(engine: Engine, kernel: SgldKernel, state: SamplerState, move: Move): SamplerState {
-  const { tf } = engine;
-  const { anchor, corrections, rows, keys, step, settings } = move;
-  const gradient = move.gradient.map((g, p) => {
+export function plainMove(engine: SurfaceEngine, kernel: SgldKernel, state: SamplerState, move: Move): SamplerState {
+  const { anchor, keys, step, settings, root } = move;
+  const normal = normals(engine, anchor, keys, step);
+  const gradient = correctedGradient(engine.tf, move);
+  return sgld(kernel).step(engine.tf, state, { gradient, anchor, normal, settings, root });
+}
+
+/** g - D */
+export function correctedGradient(
+  tf: Tf,
+  { gradient, corrections, rows }: Pick<Move, "gradient" | "corrections" | "rows">,
+): readonly Tensor[] {
+  return gradient.map((g, p) => {
     const table = corrections[p];
     if (table === undefined) return g;
     return tf.sub(g, tf.reshape(tf.slice(tf.gather(table, rows), [0, 0, 0], [-1, 1, -1]), g.shape));
   });
-  const normal = normals(engine, anchor, keys, step);
-  return sgld(kernel).step(tf, state, { gradient, anchor, normal, settings });
 }
 
-function normals({ noise }: Engine, like: readonly Tensor[], { keys }: ChainKeys, step: number): readonly Tensor[] {
+/** Standard normals of a step, [chains, ...shape] by parameter: those that `moveChains` draws itself. */
+export function normals({ noise }: SurfaceEngine, like: readonly Tensor[], { keys }: ChainKeys, step: number): readonly Tensor[] {
   return like.map(({ shape }, p) => noise.normals(keys.map((key) => ({ key, a: step, b: p })), shape.slice(1))); // prettier-ignore
 }
 

@@ -24,6 +24,8 @@ export interface ChainRecord {
   readonly x: readonly Float64Array[];
   /** What lambda-hat is the mean of: x, or something of the same expectation that varies less. */
   readonly mean: readonly Float64Array[];
+  /** x of chains of twice the step beside these, with common noise. Empty where there are none. */
+  readonly coarse: readonly Float64Array[];
   /** x read on the halves of a minibatch: two readings with independent noise. Empty where x is read on a fixed set. */
   readonly halves: readonly (readonly [Float64Array, Float64Array])[];
   /** |w - w0| */

@@ -34,6 +34,8 @@ export interface StepInputs {
   /** Fresh standard normals. */
   readonly normal: readonly Tensor[];
   readonly settings: SamplerSettings;
+  /** Square root of a diagonal preconditioner M, where the sampler takes one; none for M = 1. */
+  readonly root?: readonly Tensor[];
 }
 
 export interface Sampler {

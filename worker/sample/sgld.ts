@@ -1,7 +1,9 @@
 /**
  * Localised stochastic gradient Langevin dynamics. With drift D(w) = t g(w) + gamma (w - w0) = grad U,
- *   classic         w' = w - (eps/2) D(w) + sqrt(eps) xi                       xi ~ N(0, 1)
- *   noise-averaged  w' = w - (eps/2) D(w) + sqrt(eps) (xi_before + xi) / 2     xi is the next step's xi_before
+ *   classic         w' = w - (eps/2) M D(w) + sqrt(eps M) xi                       xi ~ N(0, 1)
+ *   noise-averaged  w' = w - (eps/2) M D(w) + sqrt(eps M) (xi_before + xi) / 2     xi is the next step's xi_before
+ * with M = 1, or a diagonal preconditioner that does not change while chains are averaged: the same as M = 1 in the coordinates
+ * w / sqrt(M), so that it biases nothing.
  *
  * Classic: Welling & Teh, "Bayesian Learning via Stochastic Gradient Langevin Dynamics", ICML 2011, equation 4, with the
  * localising prior of Lau et al., arXiv 2308.12108. On a quadratic of precision p its variance is 1 / (p (1 - eps p / 4)),
@@ -22,14 +24,16 @@ export function sgld(kernel: SgldKernel): Sampler {
       position: position.map((tensor) => tf.clone(tensor)),
       carry: averages ? normal.map((tensor) => tf.clone(tensor)) : [],
     }),
-    step: (tf, state, { gradient, anchor, normal, settings }) => {
+    step: (tf, state, { gradient, anchor, normal, settings, root = [] }) => {
       const position = state.position.map((w, p): Tensor => {
         const { t, gamma, epsilon } = settings;
         const eps = epsilon(w.rank);
         const pull = tf.mul(gamma(w.rank), tf.sub(w, anchor[p]!));
         const drift = tf.add(tf.mul(t(w.rank), gradient[p]!), pull);
         const xi = averages ? tf.mul(0.5, tf.add(state.carry[p]!, normal[p]!)) : normal[p]!;
-        return tf.add(tf.sub(w, tf.mul(tf.mul(0.5, eps), drift)), tf.mul(tf.sqrt(eps), xi));
+        const r = root[p];
+        const [scaled, noise] = r === undefined ? [drift, xi] : [tf.mul(tf.square(r), drift), tf.mul(r, xi)];
+        return tf.add(tf.sub(w, tf.mul(tf.mul(0.5, eps), scaled)), tf.mul(tf.sqrt(eps), noise));
       });
       return { position, carry: averages ? normal.map((tensor) => tf.clone(tensor)) : [] };
     },

@@ -1,7 +1,7 @@
 /**
  * One step of localised Langevin dynamics for one parameter of all chains (worker/sample/sgld.ts has the equation and its
  * sources), in one pass: with D the correction of the chain's batch,
- *   w' = w - (eps/2) (t (g - D) + gamma (w - w0)) + sqrt(eps) xi,
+ *   w' = w - (eps/2) M (t (g - D) + gamma (w - w0)) + sqrt(eps M) xi,
  * xi the chain's own normals of (key, step, index): averaged with those of the step before, or alone.
  */
 import { LANES, NUMBER, VECTOR, loadPart, multiplyAdd, multiplySubtract, storePart } from "./simd";
@@ -19,6 +19,7 @@ export function langevinScratchBytes(size: usize): usize {
  *
  * @param corrections [rows, 2, size], D first; 0 for none
  * @param rows of `corrections`, one a chain, int32
+ * @param root sqrt(M), [chains, size]; 0 for M = 1
  * @param keys [chains, 2], the words of each chain's key
  * @param t, gamma, epsilon [chains]
  */
@@ -28,6 +29,7 @@ export function langevinStep(
   anchor: usize,
   corrections: usize,
   rows: usize,
+  root: usize,
   keys: usize,
   t: usize,
   gamma: usize,
@@ -54,6 +56,7 @@ export function langevinStep(
       gradient + at,
       anchor + at,
       corrections == 0 ? <usize>0 : corrections + <usize>load<u32>(rows + one) * 2 * bytes,
+      root == 0 ? <usize>0 : root + at,
       before == 0 ? <usize>0 : before + at,
       xi,
       out + at,
@@ -70,6 +73,7 @@ function moveChain(
   gradient: usize,
   anchor: usize,
   correction: usize,
+  root: usize,
   before: usize,
   xi: usize,
   out: usize,
@@ -81,7 +85,8 @@ function moveChain(
   const vt = f32x4.splat(t);
   const vGamma = f32x4.splat(gamma);
   const halfStep = f32x4.splat(<f32>0.5 * epsilon);
-  const root = f32x4.splat(sqrt<f32>(epsilon));
+  const noiseScale = f32x4.splat(sqrt<f32>(epsilon));
+  const one = f32x4.splat(1);
   const half = f32x4.splat(0.5);
   const bytes = size * NUMBER;
   const whole = bytes - (bytes % VECTOR);
@@ -91,7 +96,8 @@ function moveChain(
     let noise = v128.load(xi + at);
     if (before != 0) noise = f32x4.mul(half, f32x4.add(v128.load(before + at), noise));
     const w = v128.load(position + at);
-    v128.store(out + at, moved(w, v128.load(anchor + at), g, noise, vt, vGamma, halfStep, root));
+    const r = root == 0 ? one : v128.load(root + at);
+    v128.store(out + at, moved(w, v128.load(anchor + at), g, noise, r, vt, vGamma, halfStep, noiseScale));
   }
   const rest = size % LANES;
   if (rest == 0) return;
@@ -100,12 +106,25 @@ function moveChain(
   let noise = loadPart(xi + whole, rest);
   if (before != 0) noise = f32x4.mul(half, f32x4.add(loadPart(before + whole, rest), noise));
   const w = loadPart(position + whole, rest);
-  storePart(out + whole, moved(w, loadPart(anchor + whole, rest), g, noise, vt, vGamma, halfStep, root), rest);
+  const r = root == 0 ? one : loadPart(root + whole, rest);
+  const w0 = loadPart(anchor + whole, rest);
+  storePart(out + whole, moved(w, w0, g, noise, r, vt, vGamma, halfStep, noiseScale), rest);
 }
 
 // @ts-ignore: decorator
 @inline
-function moved(w: v128, w0: v128, g: v128, xi: v128, t: v128, gamma: v128, halfStep: v128, root: v128): v128 {
+function moved(
+  w: v128,
+  w0: v128,
+  g: v128,
+  xi: v128,
+  r: v128,
+  t: v128,
+  gamma: v128,
+  halfStep: v128,
+  noiseScale: v128,
+): v128 {
   const drift = multiplyAdd(t, g, f32x4.mul(gamma, f32x4.sub(w, w0)));
-  return multiplyAdd(root, xi, multiplySubtract(halfStep, drift, w));
+  const pulled = multiplySubtract(halfStep, f32x4.mul(f32x4.mul(r, r), drift), w);
+  return multiplyAdd(noiseScale, f32x4.mul(r, xi), pulled);
 }
