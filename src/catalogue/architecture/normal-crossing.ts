@@ -54,7 +54,10 @@ export const normalCrossing: Architecture<NormalCrossingConfig> = {
   forwardFlops: (config) => 2 * outputsOf(config),
   forward({ tf }, { powers, form }, _task, weights, input) {
     const exponents = numbersOf(powers);
-    const each = tf.split(weights[0]!, exponents.length, -1).map((w, i) => raised(tf, w, exponents[i]!));
+    const w = weights[0]!;
+    // The gradient of a split fails where there is but one part.
+    const parts = exponents.length === 1 ? [w] : tf.split(w, exponents.length, -1);
+    const each = parts.map((part, i) => raised(tf, part, exponents[i]!));
     const factors = form === "sum" ? tf.concat(each, -1) : each.reduce((left, right) => tf.mul(left, right));
     return product(tf, input, factors);
   },
