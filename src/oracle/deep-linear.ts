@@ -55,8 +55,9 @@ export function rankArrayLambda(widths: readonly number[], rank: number): number
  * r_ij = e_j + min_{i<=k<=j} (d_k - e_k): its closure holds all others and its codimension is the least,
  * f(e) = sum_k (e_k-1 - e_k)(d_k - e_k). It lies above w* exactly when e_k - e_j <= d_k - r*_kj for all k < j. In the steps
  * g_k = e_k-1 - e_k >= 0, f = sum_k (g_k^2/2 + d_k g_k) + constant: convex and separable in differences of e, under bounds on
- * differences, hence L-natural-convex, and a point that no e +- 1_X (X a set of nodes) improves is the minimum (Murota, "Discrete
- * Convex Analysis", 2003, theorem 7.14). Each best X is a minimum cut, so the minimum is exact in polynomial time.
+ * differences, hence L-natural-convex. The image dimensions of w* itself are the least e that the bounds allow, and steepest
+ * ascent from below, by the smallest best set X of nodes in e + 1_X, ends in the least minimiser (Murota, "Discrete Convex
+ * Analysis", 2003, sections 7.3 and 10.3). Each X is a minimum cut, so the minimum is exact, in polynomial time.
  */
 export function localDeepLinear(ranks: RankArray): number {
   invariant(
@@ -66,43 +67,42 @@ export function localDeepLinear(ranks: RankArray): number {
   const widths = ranks.map((row, i) => row[i]!);
   const images = [...ranks[0]!];
   const last = images.length - 1;
-  while (descend(images, ranks, 1) || descend(images, ranks, -1));
+  while (raise(images, ranks));
   const codimension = total(widths.slice(1).map((d, k) => (images[k]! - images[k + 1]!) * (d - images[k + 1]!)));
   const rank = images[last]!;
   return (rank * (widths[0]! + widths[last]! - rank) + codimension) / 2;
 }
 
 /**
- * Adds `sign` to the image dimensions of the best set of inner nodes; false, and no change, where no set lowers f. A move X costs
- * 2 df = sum_k 2 sign (g_k + d_k)(x_k-1 - x_k) + |x_k - x_k-1|, x the indicator of X.
+ * Adds 1 to the image dimensions of the best set X of inner nodes; false, and no change, where no set lowers f. X costs
+ * 2 df = sum_k 2 (g_k + d_k)(x_k-1 - x_k) + |x_k - x_k-1|, x its indicator.
  */
-function descend(images: number[], ranks: RankArray, sign: 1 | -1): boolean {
+function raise(images: number[], ranks: RankArray): boolean {
   const source = images.length - 1;
-  const capacities = barriers(images, ranks, sign);
+  const capacities = barriers(images, ranks);
   const slope = (k: number): number => images[k - 1]! - images[k]! + ranks[k]![k]!;
   let gain = 0;
   for (let k = 1; k < source; k += 1) {
-    const cost = 2 * sign * (slope(k + 1) - slope(k));
+    const cost = 2 * (slope(k + 1) - slope(k));
     if (cost > 0) capacities[k]![SINK]! += cost;
     else capacities[source]![k]! -= cost;
     gain -= Math.min(0, cost);
   }
   const cut = leastCut(capacities, source, SINK);
   if (cut.capacity >= gain) return false;
-  for (let k = 1; k < source; k += 1) images[k]! += cut.sourceSide[k]! ? sign : 0;
+  for (let k = 1; k < source; k += 1) images[k]! += cut.sourceSide[k]! ? 1 : 0;
   return true;
 }
 
 /** The outer nodes 0 and L, which never move, are one node: the sink. The source takes the index of node L. */
 const SINK = 0;
 
-/** Capacities of 1 between neighbours, and barriers where a bound on a difference is met and both its nodes must move together. */
-function barriers(images: readonly number[], ranks: RankArray, sign: 1 | -1): number[][] {
+/** Capacities of 1 between neighbours, and barriers where a bound on a difference is met, so that one must follow the other. */
+function barriers(images: readonly number[], ranks: RankArray): number[][] {
   const last = images.length - 1;
   const capacities = images.map(() => images.map(() => 0));
   const tie = (mover: number, follower: number, capacity: number): void => {
-    const [from, to] = sign === 1 ? [mover, follower] : [follower, mover];
-    if (from % last !== 0) capacities[from]![to % last]! += capacity;
+    if (mover % last !== 0) capacities[mover]![follower % last]! += capacity;
   };
   for (let k = 0; k < last; k += 1) {
     tie(k, k + 1, 1);

@@ -7,7 +7,7 @@ import {
   rankArrayOfLayers,
   type RankArray,
 } from "../../../src/oracle/deep-linear.ts";
-import { canonicalRankArray, isRankArray } from "../../../src/oracle/rank-array.ts";
+import { canonicalRankArray } from "../../../src/oracle/rank-array.ts";
 import { reducedRank } from "../../../src/oracle/reduced-rank.ts";
 import { codimension, eachRankArray, isAbove } from "./interval-decompositions.ts";
 
@@ -84,35 +84,33 @@ describe("the global coefficient of a deep linear network", () => {
 });
 
 describe("the local coefficient", () => {
-  const SMALL: readonly (readonly number[])[] = [
-    [3, 3, 3],
-    [4, 2, 3],
-    [2, 4, 3],
-    [4, 5, 4],
-    [2, 2, 2, 2],
-    [3, 2, 3, 2],
-    [1, 3, 2, 3],
-    [3, 3, 3, 2],
-    [2, 1, 2, 1, 2],
-    [1, 2, 2, 2, 1],
-    [2, 2, 2, 1, 2],
-    [1, 1, 2, 1, 1, 1],
-    [1, 2, 1, 2, 1, 2],
-  ];
+  /** All widths 1 .. `widest` of this many nodes. */
+  const widthsOf = (nodes: number, widest: number): readonly (readonly number[])[] =>
+    Array.from({ length: widest ** nodes }, (_, code) =>
+      Array.from({ length: nodes }, (_, i) => (Math.floor(code / widest ** i) % widest) + 1),
+    );
 
-  test.each(SMALL.map((widths) => [widths.join("-"), widths] as const))(
-    "at every class of weights of %s is the brute-force minimum over all rank arrays above it",
-    (_, widths) => {
-      const arrays: RankArray[] = [];
-      eachRankArray(widths, (array) => arrays.push(array));
-      expect(arrays.every(isRankArray)).toBe(true);
-      const last = widths.length - 1;
-      for (const point of arrays) {
-        const rank = point[0]![last]!;
-        const above = arrays.filter((array) => array[0]![last] === rank && isAbove(array, point));
-        const least = Math.min(...above.map(codimension));
-        expect(localDeepLinear(point)).toBe((rank * (widths[0]! + widths[last]! - rank) + least) / 2);
+  test.each([
+    [2, 4, 700],
+    [3, 3, 2000],
+    [4, 2, 600],
+    [5, 2, 2500],
+  ])(
+    "of %i layers of widths up to %i is the brute-force minimum, at every class of weights",
+    (layers, widest, least) => {
+      let points = 0;
+      for (const widths of widthsOf(layers + 1, widest)) {
+        const arrays: RankArray[] = [];
+        eachRankArray(widths, (array) => arrays.push(array));
+        for (const point of arrays) {
+          const rank = point[0]![layers]!;
+          const above = arrays.filter((array) => array[0]![layers] === rank && isAbove(array, point));
+          const codim = Math.min(...above.map(codimension));
+          expect(localDeepLinear(point)).toBe((rank * (widths[0]! + widths[layers]! - rank) + codim) / 2);
+        }
+        points += arrays.length;
       }
+      expect(points).toBeGreaterThan(least);
     },
   );
 
@@ -133,6 +131,33 @@ describe("the local coefficient", () => {
       const rest = [inputs - a, hidden - a - b, outputs - b];
       expect(localDeepLinear(point)).toBe((a * outputs + b * inputs - a * b) / 2 + deepLinear(rest, 0).lambda);
     }
+  });
+
+  it("of three layers is what elimination leaves, also where that is no deep linear network", () => {
+    // Chains of basis vectors: one at node 0 alone, `through` from node 0 to 2, `first` at node 1, `both` from 1 to 2, `second`
+    // at node 2, `outputs` at node 3. Elimination leaves through * outputs squares of coordinates and K = |q A Y + p Z|^2 with q
+    // [first], A [first, second], p [both]. Integrating out Y and Z gives E (1 + c (|q A|^2 + |p|^2))^(-outputs/2), whose
+    // coefficient is the smaller of outputs/2 and that of |q A|^2 + |p|^2.
+    const counts = fc.record({
+      through: fc.nat(4),
+      first: fc.nat(4),
+      both: fc.nat(4),
+      second: fc.nat(4),
+      outputs: fc.integer({ min: 1, max: 9 }),
+    });
+    fc.assert(
+      fc.property(counts, ({ through, first, both, second, outputs }) => {
+        const point: RankArray = [
+          [1 + through, through, through, 0],
+          [0, through + first + both, through + both, 0],
+          [0, 0, through + both + second, 0],
+          [0, 0, 0, outputs],
+        ];
+        const rest = Math.min(outputs / 2, deepLinear([1, first, second], 0).lambda + both / 2);
+        expect(localDeepLinear(point)).toBe((through * outputs) / 2 + rest);
+      }),
+      { numRuns: 500, seed: 5 },
+    );
   });
 
   it("is never below the global one, and above it at generic points of many networks", () => {
