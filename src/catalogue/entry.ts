@@ -99,6 +99,24 @@ export interface ForwardContext {
   hidden(activation: Tensor3D): Tensor3D;
 }
 
+/**
+ * Where a cell starts, and with realizable data what the truth is. `random`: at its initial weights. `teacher`: there too, and they
+ * are the truth. `canonical` and `generic`: at weights that the architecture names.
+ */
+export const STARTS = ["random", "canonical", "generic", "teacher"] as const;
+export type Start = (typeof STARTS)[number];
+
+/** One array a parameter, row-major, in the order of `parameters`; undefined for one that starts as it does at random. */
+export type StartWeights = readonly (Float32Array | undefined)[];
+
+/** Weights that an architecture names. */
+export interface NamedStarts<C extends Config = Config> {
+  /** A special point of the parameter space, the same for every cell. */
+  canonical?(config: C, task: Task): StartWeights;
+  /** A random point of the true function's kind. @param key the cell's own */
+  generic?(config: C, task: Task, key: RandomKey): StartWeights;
+}
+
 export interface Architecture<C extends Config = Config> extends Entry {
   /** Why it cannot learn this task, as a sentence for the user; undefined when it can. */
   unsupported(config: C, task: Task): string | undefined;
@@ -112,6 +130,8 @@ export interface Architecture<C extends Config = Config> extends Entry {
   parameters(config: C, task: Task): readonly Parameter[];
   /** Floating-point operations (a multiply-add is two) of one forward pass of one row. */
   forwardFlops(config: C, task: Task): number;
+  /** Left out: it starts at random or as a teacher. */
+  readonly starts?: NamedStarts<C>;
   /**
    * @param weights stacked parameters, each [K, ...shape], in the order of `parameters`
    * @param input [K, B, preparedSize]
@@ -171,7 +191,7 @@ export interface Rows {
   readonly rows: number;
   /** [rows x inputSize] */
   readonly x: Float32Array;
-  /** [rows x targetSize]: class ids or values. */
+  /** [rows x targetSize]: class ids or values; what is added to the outputs where a cell's start makes the targets. */
   readonly y: Float32Array;
 }
 
@@ -181,6 +201,8 @@ export interface LoadedData {
 }
 
 export interface Dataset<C extends Config = Config> extends Entry {
+  /** "start": the targets of a cell are the outputs of the network that it starts at. Left out: they are the data's own. */
+  readonly targets?: "start";
   /** Throws OccamError "bad-spec" (`where`: "data.<field>") for fields that contradict each other; a schema has no such rules. */
   task(config: C): Task;
   /** @param key depends on the dataset's kind and its `seed` field alone, so that a larger `train` extends a smaller one. */

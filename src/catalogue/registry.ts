@@ -3,6 +3,7 @@ import { booleanFunctions } from "./data/boolean.ts";
 import { digits } from "./data/digits.ts";
 import { modularAddition } from "./data/modular-addition.ts";
 import { moons } from "./data/moons.ts";
+import { realizable } from "./data/realizable.ts";
 import { regression1d } from "./data/regression-1d.ts";
 import { spirals } from "./data/spirals.ts";
 import { teacherStudent } from "./data/teacher-student.ts";
@@ -11,7 +12,9 @@ import type { Architecture, Config, Dataset, Optimizer, Regulariser } from "./en
 import { cnn } from "./architecture/cnn.ts";
 import { deepLinear } from "./architecture/deep-linear.ts";
 import { mlp } from "./architecture/mlp.ts";
+import { normalCrossing } from "./architecture/normal-crossing.ts";
 import { polynomial } from "./architecture/polynomial.ts";
+import { reducedRank } from "./architecture/reduced-rank.ts";
 import { transformer } from "./architecture/transformer.ts";
 import { adam } from "./optimizer/adam.ts";
 import { adamw } from "./optimizer/adamw.ts";
@@ -29,7 +32,15 @@ import { weightDecay } from "./regulariser/weight-decay.ts";
 import { weightNoise } from "./regulariser/weight-noise.ts";
 import { rootKey, type RandomKey } from "../core/random.ts";
 
-export const ARCHITECTURES: readonly Architecture[] = [mlp, deepLinear, polynomial, cnn, transformer];
+export const ARCHITECTURES: readonly Architecture[] = [
+  mlp,
+  deepLinear,
+  reducedRank,
+  normalCrossing,
+  polynomial,
+  cnn,
+  transformer,
+];
 
 export const OPTIMIZERS: readonly Optimizer[] = [sgd, momentum, nesterov, rmsprop, adam, adamw, lion];
 
@@ -39,6 +50,7 @@ export const DATASETS: readonly Dataset[] = [
   booleanFunctions,
   modularAddition,
   teacherStudent,
+  realizable,
   regression1d,
   moons,
   spirals,

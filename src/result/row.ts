@@ -10,6 +10,7 @@
 import type { Scalar } from "../catalogue/entry.ts";
 import type { CellId } from "../core/ids.ts";
 import type { CellConfig } from "../spec/cell.ts";
+import { truthOf, type Truth } from "../oracle/truth.ts";
 import type { CellResult, Estimate } from "./cell-result.ts";
 
 /** Values of the sweep's axes by path ("architecture.kind", "scale.width"); missing or null where a cell lacks the axis. */
@@ -110,6 +111,20 @@ function ofEstimate(name: string, type: ColumnType, unit: string, description: s
   return ofResult(name, type, unit, description, ({ estimate }) => (estimate === null ? null : get(estimate)));
 }
 
+/** A column of what is known to be true of the cell, beside its estimate. */
+function ofTruth(
+  name: string,
+  type: ColumnType,
+  description: string,
+  get: (truth: Truth, estimate: Estimate) => number | undefined,
+) {
+  return column(name, type, "", description, ({ config, result }) => {
+    const estimate = result?.estimate ?? null;
+    const truth = estimate === null ? undefined : truthOf(config);
+    return estimate === null || truth === undefined ? null : get(truth, estimate);
+  });
+}
+
 function finiteOrNull(value: Scalar | null | undefined): Scalar | null {
   if (value === undefined || value === null) return null;
   return typeof value === "number" && !Number.isFinite(value) ? null : value;
@@ -156,6 +171,20 @@ export const RESULT_COLUMNS: readonly ResultColumn[] = [
   ofEstimate("lambda_se", "number", "", "standard error of lambda_hat", (e) => e.lambdaSe),
   ofEstimate("verdict", "string", "", "health of the estimate", (e) => e.verdict),
   ofEstimate("verdict_reason", "string", "", "the numbers behind the verdict", (e) => e.verdictReason),
+  ofTruth("truth_lambda", "number", "global learning coefficient, where it is known", ({ lambda }) => lambda),
+  ofTruth(
+    "truth_local_lambda",
+    "number",
+    "learning coefficient at w0, where it is known: the limit of lambda_hat",
+    ({ localLambda }) => localLambda,
+  ),
+  ofTruth("truth_multiplicity", "integer", "multiplicity of truth_lambda", ({ multiplicity }) => multiplicity),
+  ofTruth(
+    "truth_at_t",
+    "number",
+    "exact t E[L(w) - L(w0)] at this n_beta and gamma, where it is known: what lambda_hat estimates",
+    ({ atT }, { nBeta, gamma }) => (nBeta === null || gamma === null ? undefined : atT(nBeta, gamma)),
+  ),
   ofEstimate("r_hat", "number", "", "rank-normalised split R-hat (Vehtari et al. 2021)", (e) => e.rHat),
   ofEstimate("ess", "number", "draws", "effective sample size, bulk", (e) => e.essBulk),
   ofEstimate("ess_tail", "number", "draws", "effective sample size, tail", (e) => e.essTail),

@@ -2,13 +2,16 @@
 import { canonicalJson, sha256Hex, type Json } from "../core/canonical-json.ts";
 import { asCellId, asFuseKey, type CellId, type FuseKey } from "../core/ids.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
-import type { Config, Task } from "../catalogue/entry.ts";
+import { rootKey, type RandomKey } from "../core/random.ts";
+import type { Config, Start, Task } from "../catalogue/entry.ts";
 import { datasetOf } from "../catalogue/registry.ts";
 
 /** How a cell is trained. */
 export interface TrainConfig {
-  /** Updates, at the most. */
+  /** Updates, at the most; 0: the cell is evaluated and estimated where it starts. */
   readonly steps: number;
+  /** Left out: random. */
+  readonly start?: Exclude<Start, "random">;
   /** Rows of a minibatch, drawn with replacement. */
   readonly batch: number;
   /** The learning rate's factor over the steps: 1, or 1/2 (1 + cos(pi step/steps)). */
@@ -68,19 +71,25 @@ export function cellOf(config: CellConfig): Cell {
   return { id: asCellId(sha256Hex(canonicalCell(config))), config };
 }
 
+/** The root of all chance of a cell. */
+export function seedKey(seed: string): RandomKey {
+  return rootKey(`cell/${seed}`);
+}
+
 export function taskOf(config: CellConfig): Task {
   return datasetOf(config.data).task(config.data);
 }
 
-/** Fields of an architecture that its initial weights alone depend on: each member of a program has its own. */
-const INITIAL_FIELDS: readonly string[] = ["initScale"];
+/** Fields of an architecture that the weights it starts at alone depend on: each member of a program has its own. */
+const INITIAL_FIELDS: readonly string[] = ["initScale", "rank"];
 
 /**
  * What cells must share to run as one program: all that tensor shapes and the schedule depend on. Optimizers, regularisers,
- * seeds, the scale of the initial weights and the contents of the data may differ.
+ * seeds, where they start and the contents of the data may differ.
  */
 export function fuseKeyOf(config: CellConfig): FuseKey {
-  const { train, estimate } = config;
+  const { estimate } = config;
+  const { start: _start, ...train } = config.train;
   const fields = Object.entries(config.architecture).filter(([field]) => !INITIAL_FIELDS.includes(field));
   const architecture = Object.fromEntries(fields);
   const parts = { architecture, task: taskOf(config), train, estimate, dtype: "float32" };

@@ -5,7 +5,7 @@
 import { outputWidth, type Task } from "../catalogue/entry.ts";
 import { architectureOf, optimizerOf } from "../catalogue/registry.ts";
 import { taskOf, type CellConfig, type EstimateConfig } from "./cell.ts";
-import { chainBytes, trainingBytes, type ModelShape } from "./memory.ts";
+import { chainBytes, targetBytes, trainingBytes, type ModelShape } from "./memory.ts";
 
 export interface Cost {
   readonly parameters: number;
@@ -70,11 +70,12 @@ function estimateFlops(estimate: EstimateConfig, task: Task, forward: number, pa
 }
 
 /** In training or in sampling, whichever is more. */
-function bytesPerMember({ train, estimate, optimizer }: CellConfig, model: ModelShape): number {
+function bytesPerMember({ data, train, estimate, optimizer }: CellConfig, model: ModelShape): number {
+  const targets = targetBytes(data, model.task);
   const training = trainingBytes(model, train.batch, optimizerOf(optimizer).slots.length);
-  if (estimate.sampler === "none") return training;
+  if (estimate.sampler === "none") return targets + training;
   const { trainRows } = model.task;
   const rows = estimate.batch === 0 ? trainRows : Math.min(estimate.batch, trainRows);
   const batches = Math.max(1, Math.floor(trainRows / rows));
-  return Math.max(training, chainBytes(model, batches, rows, estimate.chains));
+  return targets + Math.max(training, chainBytes(model, batches, rows, estimate.chains));
 }

@@ -4,7 +4,7 @@
  * every pair of data and architecture variants and at points drawn at random; what they miss is found when it is reached.
  */
 import { messageOf, OccamError } from "../core/errors.ts";
-import type { Config, Task } from "../catalogue/entry.ts";
+import type { Config, Start, Task } from "../catalogue/entry.ts";
 import { architectureOf, datasetOf } from "../catalogue/registry.ts";
 import type { Expression } from "./expression.ts";
 import { placeOf, type IndexedSubGrid, type Place } from "./grid.ts";
@@ -12,6 +12,7 @@ import type { Findings } from "./problem.ts";
 import { contextOf, draftOf, type Draft, type Rules } from "./resolve.ts";
 import { samplePoints } from "./sample.ts";
 import { SECTION_NAMES, type SectionName } from "./sections.ts";
+import { startProblem, type StartProblem } from "./start.ts";
 import { offsetOfField, type Variant } from "./variant.ts";
 
 /** Grids up to this size are checked point by point. */
@@ -140,13 +141,15 @@ class PointChecker {
     const dataConfig = configOf(data, draft.values.data);
     const config = configOf(architecture, draft.values.architecture);
     const batches = [draft.values.train["batch"], draft.values.estimate["batch"]];
-    const key = JSON.stringify([dataConfig, config, batches]);
+    const start = (draft.values.train["start"] ?? "random") as Start;
+    const key = JSON.stringify([dataConfig, config, batches, start]);
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     const task = this.#task(draft, dataConfig);
     if (task === undefined) return;
     this.#checkBatch(draft, "train", task);
     this.#checkBatch(draft, "estimate", task);
+    this.#checkStart(draft, startProblem(config, dataConfig, start));
     const reason = architectureOf(config).unsupported(config, task);
     if (reason === undefined || this.#wasReported(architecture, data)) return;
     this.#findings.add(
@@ -165,6 +168,14 @@ class PointChecker {
       this.#findings.add(fieldOffset(draft, "data", field), messageOf(error));
       return undefined;
     }
+  }
+
+  #checkStart(draft: Draft, problem: StartProblem | undefined): void {
+    if (problem === undefined) return;
+    const { section, message, accepted } = problem;
+    if (this.#wasReported(draft.place.variants[section], message)) return;
+    const field = section === "train" ? "start" : "";
+    this.#findings.add(fieldOffset(draft, section, field), message, accepted);
   }
 
   #checkBatch(draft: Draft, section: "train" | "estimate", task: Task): void {

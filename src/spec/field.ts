@@ -1,6 +1,7 @@
 /** One field of a variant: what its zod schema accepts, in words for a message and in a form that checks single values. */
 import { z } from "zod";
 import type { Scalar } from "../catalogue/entry.ts";
+import { listText } from "../catalogue/number-list.ts";
 
 /** A value of a field. Null where a field may be left open ("no target loss"), and where a field does not apply. */
 export type FieldValue = Scalar | null;
@@ -15,8 +16,19 @@ interface JsonType {
   readonly exclusiveMinimum?: number;
   readonly exclusiveMaximum?: number;
   readonly multipleOf?: number;
+  readonly items?: JsonType;
+  readonly minItems?: number;
+  readonly maxItems?: number;
   readonly description?: string;
   readonly [other: string]: unknown;
+}
+
+/** What a list of numbers must be that is one value of a field. */
+interface ListForm {
+  /** What each of its numbers may be, for a message. */
+  readonly accepted: string;
+  /** May a list have this item? */
+  takes(item: unknown): boolean;
 }
 
 export interface Field {
@@ -27,12 +39,14 @@ export interface Field {
   readonly preset: FieldValue | undefined;
   /** Every number it takes is an integer. */
   readonly integer: boolean;
-  /** Takes numbers, perhaps beside words. */
+  /** Takes numbers, perhaps beside words; a field of lists does not. */
   readonly numeric: boolean;
   /** The only texts that it takes. */
   readonly words: readonly string[];
   readonly takesTrueFalse: boolean;
   readonly nullable: boolean;
+  /** Its value is a list of numbers (`number-list.ts`), so that a list is one value and a list of lists an axis. */
+  readonly list: ListForm | undefined;
   /** What it takes, for a message. */
   readonly accepted: string;
   /** JSON Schema of one value. */
@@ -57,8 +71,11 @@ export function fieldsOf(
 
 function fieldOf(name: string, type: JsonType, schema: z.ZodType): Field {
   const { default: _preset, description, ...json } = type;
-  const arms = type.anyOf ?? [type];
-  const types = new Set(arms.flatMap((arm) => arm.type ?? []));
+  const arms = armsOf(type);
+  const array = arms.find((arm) => arm.type === "array");
+  // The other ways to write a list are no forms of their own.
+  const forms = array === undefined ? arms : arms.filter((arm) => arm === array || wordsOf(arm).length > 0);
+  const types = new Set(forms.flatMap((arm) => arm.type ?? []));
   const preset = schema.safeParse(undefined);
   return {
     name,
@@ -69,12 +86,26 @@ function fieldOf(name: string, type: JsonType, schema: z.ZodType): Field {
     words: arms.flatMap(wordsOf),
     takesTrueFalse: types.has("boolean"),
     nullable: types.has("null"),
-    accepted: arms.map(inWords).join(", or "),
+    list: array === undefined ? undefined : listForm(array, schema),
+    accepted: forms.map(inWords).join(", or "),
     json,
     check: (value) => {
       const parsed = schema.safeParse(value);
       return parsed.success && value !== undefined ? { value: parsed.data as FieldValue } : undefined;
     },
+  };
+}
+
+function armsOf(type: JsonType): readonly JsonType[] {
+  return type.anyOf?.flatMap(armsOf) ?? [type];
+}
+
+function listForm(array: JsonType, schema: z.ZodType): ListForm {
+  const length = Math.max(1, array.minItems ?? 1);
+  return {
+    accepted: inWords(array.items ?? {}),
+    // A list of nothing but this item is a value exactly where the item may stand in a list.
+    takes: (item) => schema.safeParse(Array.from({ length }, () => item)).success,
   };
 }
 
@@ -92,9 +123,16 @@ function inWords(arm: JsonType): string {
     if (type === "integer") return `an integer${bounds(arm)}`;
     if (type === "number") return `a number${bounds(arm)}`;
     if (type === "boolean") return "true or false";
+    if (type === "array") return listInWords(arm);
     return type === "string" ? "a text" : type;
   });
   return texts.join(" or ");
+}
+
+function listInWords({ items = {}, minItems = 0, maxItems = Infinity }: JsonType): string {
+  const example = Array.from({ length: Math.max(2, minItems) }, (_, i) => i + 1);
+  const each = `each ${inWords(items)}`;
+  return `a list of ${minItems} to ${maxItems} numbers, ${each}: [${example.join(", ")}] or ${listText(example)}`;
 }
 
 function bounds(arm: JsonType): string {

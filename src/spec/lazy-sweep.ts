@@ -16,6 +16,7 @@ import { Columns, type AxisInfo, type Point } from "./columns.ts";
 import { EXACT_CHECK_POINTS } from "./deep-check.ts";
 import { placeOf, type IndexedSubGrid } from "./grid.ts";
 import { draftOf, isKept, seedlessConfigOf, seedOf, type Draft, type Rules, type SeedlessConfig } from "./resolve.ts";
+import { startOf, startProblem } from "./start.ts";
 import { resolvedForm, type ResolvedSpec } from "./resolved-spec.ts";
 
 export interface GridPoint {
@@ -101,19 +102,21 @@ export class LazySweep implements SweepSpec {
   #pointOf(index: number, draft: Draft): GridPoint {
     const seedless = seedlessConfigOf(draft);
     const texts = this.#canonical.textsOf(seedless);
-    if (this.#wasSampled) this.#checkLearnable(draft, seedless, texts.architecture + texts.data);
+    const learns = texts.architecture + texts.data + startOf(seedless.train);
+    if (this.#wasSampled) this.#checkLearnable(draft, seedless, learns);
     const seed = seedOf(draft.place, () => seedlessText(texts));
     return { index, cell: cellOfTexts(texts, seedless, seed), point: this.#columns.pointOf(draft, seed, this.#rules) };
   }
 
   /** What `checkPoints` does for every point of a small grid, for those of a large one as they are reached. */
-  #checkLearnable(draft: Draft, { architecture, data }: SeedlessConfig, key: string): void {
+  #checkLearnable(draft: Draft, { architecture, data, train }: SeedlessConfig, key: string): void {
     if (this.#learnable.has(key)) return;
     for (const section of ["architecture", "data"] as const) {
       draft.place.variants[section].kind.schema?.parse(draft.values[section]);
     }
     const reason = architectureOf(architecture).unsupported(architecture, datasetOf(data).task(data));
-    if (reason !== undefined) throw new OccamError("bad-spec", reason);
+    const problem = reason ?? startProblem(architecture, data, startOf(train))?.message;
+    if (problem !== undefined) throw new OccamError("bad-spec", problem);
     if (this.#learnable.size < LEARNABLE_LIMIT) this.#learnable.add(key);
   }
 

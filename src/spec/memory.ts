@@ -7,12 +7,14 @@
  */
 import {
   outputWidth,
+  targetSize,
   type Architecture,
   type Config,
   type InputShape,
   type Parameter,
   type Task,
 } from "../catalogue/entry.ts";
+import { datasetOf } from "../catalogue/registry.ts";
 
 const BYTES_PER_NUMBER = 4;
 /** Copies of an activation in a step forward and backward: 1 to 3, with dropout to 5 (convolutions 10). */
@@ -49,6 +51,11 @@ export function trainingBytes(model: ModelShape, batch: number, slots: number): 
   const step = STEP_ACTIVATIONS * batch * perRow;
   const evaluation = EVALUATION_ACTIVATIONS * evaluationRows(model) * perRow;
   return BYTES_PER_NUMBER * ((UPDATE_COPIES + 2 * slots) * model.parameterCount + Math.max(step, evaluation));
+}
+
+/** The targets that a cell has to itself, where its start makes them. */
+export function targetBytes(data: Config, { trainRows, testRows, output }: Task): number {
+  return datasetOf(data).targets === "start" ? BYTES_PER_NUMBER * (trainRows + testRows) * targetSize(output) : 0;
 }
 
 /** For sampling: the chains of one cell, and the tables of its pool of batches, of so many rows each, while they are built. */

@@ -200,12 +200,20 @@ function widthsOf(cells: number, maxWidth: number): Width[] {
   return rest > 0 ? [...widths, { width: rest, shards: 1 }] : widths;
 }
 
+/** Fields that tell architectures apart, as a label shows them: a word for itself, a size after its name. */
+const LABEL_WORDS = ["activation", "basis", "form"];
+const LABEL_SIZES = ["degree", "width", "depth", "widths", "powers", "heads", "context"];
+
 /** "mlp tanh width 16 depth 2 · 784 -> 10 classes · 1500 steps of 128". */
 function labelOf(config: CellConfig): string {
   const { kind, ...fields } = config.architecture;
-  const sizes = ["activation", "basis", "degree", "width", "depth", "heads", "context"]
-    .filter((field) => fields[field] !== undefined)
-    .map((field) => (typeof fields[field] === "string" ? fields[field] : `${field} ${String(fields[field])}`));
+  // Widths of all layers are in place of the width and the depth.
+  const replaced = fields["widths"] === undefined || fields["widths"] === "auto" ? ["widths"] : ["width", "depth"];
+  const shown = (field: string): boolean => fields[field] !== undefined && !replaced.includes(field);
+  const sizes = [
+    ...LABEL_WORDS.filter(shown).map((field) => String(fields[field])),
+    ...LABEL_SIZES.filter(shown).map((field) => `${field} ${String(fields[field])}`),
+  ];
   const { input, output, trainRows } = taskOf(config);
   const reads =
     input.kind === "vector"
@@ -215,7 +223,8 @@ function labelOf(config: CellConfig): string {
         : `${input.context} tokens`;
   const gives = output.kind === "classes" ? `${output.classes} classes` : `${output.values} values`;
   const { steps, batch } = config.train;
-  return `${[kind, ...sizes].join(" ")} · ${trainRows} rows of ${reads} to ${gives} · ${steps} steps of ${batch}`;
+  const training = steps === 0 ? "no training" : `${steps} steps of ${batch}`;
+  return `${[kind, ...sizes].join(" ")} · ${trainRows} rows of ${reads} to ${gives} · ${training}`;
 }
 
 /** Arithmetic at the backend's speed, and a fixed price for each step of each shard. */

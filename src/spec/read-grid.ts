@@ -19,8 +19,12 @@ export interface WrittenGrid {
 const GRID_KEYS: readonly string[] = [...SECTION_NAMES, "seed", "zip"];
 /** What a sweep cannot be without; the others have a preset. */
 const REQUIRED: readonly SectionName[] = ["data", "architecture", "optimizer"];
-/** What a section is when the file has none. */
-const PRESET_KINDS: Readonly<Partial<Record<SectionName, string>>> = { regulariser: "none", estimate: "sgld" };
+/** What a section is when the file has none; of the optimizer, where nothing is trained. */
+const PRESET_KINDS: Readonly<Partial<Record<SectionName, string>>> = {
+  optimizer: "sgd",
+  regulariser: "none",
+  estimate: "sgld",
+};
 /** Sections outside the grid and inside it add up, field by field. */
 const MERGED: readonly SectionName[] = ["scale", "train", "estimate"];
 
@@ -49,7 +53,11 @@ function readGrid(own: MapNode, root: MapNode, findings: Findings): WrittenGrid 
     if (!GRID_KEYS.includes(key)) findings.addUnknown(keyOffset, `grid has no section "${key}"`, key, GRID_KEYS);
   }
   const written = {} as Record<SectionName, readonly WrittenVariant[]>;
-  for (const section of SECTION_NAMES) written[section] = readGridSection(section, own, root, findings);
+  const train = readGridSection("train", own, root, findings);
+  const isNeeded = (section: SectionName): boolean => section !== "optimizer" || !trainsNothing(train);
+  for (const section of SECTION_NAMES) {
+    written[section] = section === "train" ? train : readGridSection(section, own, root, findings, isNeeded(section));
+  }
   const seed = entryOf(own, "seed") ?? entryOf(root, "seed");
   const zip = entryOf(own, "zip");
   return {
@@ -60,12 +68,24 @@ function readGrid(own: MapNode, root: MapNode, findings: Findings): WrittenGrid 
   };
 }
 
-function readGridSection(name: SectionName, own: MapNode, root: MapNode, findings: Findings): WrittenVariant[] {
+/** Is `train.steps` 0 and nothing else? */
+function trainsNothing(train: readonly WrittenVariant[]): boolean {
+  const steps = train.map(({ written }) => written.get("steps"));
+  return steps.length > 0 && steps.every((written) => written?.axis === undefined && written?.value === 0);
+}
+
+function readGridSection(
+  name: SectionName,
+  own: MapNode,
+  root: MapNode,
+  findings: Findings,
+  isNeeded = true,
+): WrittenVariant[] {
   const section = sections().byName[name];
   const outer = entryOf(root, name);
   const inner = entryOf(own, name);
   if (outer === undefined && inner === undefined) {
-    if (REQUIRED.includes(name)) {
+    if (isNeeded && REQUIRED.includes(name)) {
       findings.add(own.offset, `the sweep has no ${name}`, `${name}: one of ${[...section.kinds.keys()].join(", ")}`);
       return [];
     }

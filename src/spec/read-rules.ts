@@ -3,7 +3,7 @@ import { ExpressionReader, type Expression, type Vocabulary } from "./expression
 import { fieldsOf, type Field, type FieldValue } from "./field.ts";
 import type { Override, Setting } from "./override.ts";
 import { shown, type Findings } from "./problem.ts";
-import { readValue } from "./read-values.ts";
+import { plainValue, readValue } from "./read-values.ts";
 import type { Rules } from "./resolve.ts";
 import { SECTION_NAMES, sections, type SectionName } from "./sections.ts";
 import { entryOf, nodeText, type Entry, type MapNode, type SourceNode } from "./source-tree.ts";
@@ -163,7 +163,7 @@ function acceptingKinds(
   byKind: ReadonlyMap<string, Field>,
   findings: Findings,
 ): Setting | undefined {
-  const raw = entry.value.kind === "scalar" ? entry.value.value : undefined;
+  const raw = plainValue(entry.value);
   const accepting = new Map([...byKind].filter(([, definition]) => definition.check(raw) !== undefined));
   const definition = [...(accepting.size > 0 ? accepting : byKind).values()][0]!;
   const value = readValue(entry.value, definition, path, findings);

@@ -31,6 +31,7 @@ const seedField: Field = {
   words: [],
   takesTrueFalse: false,
   nullable: false,
+  list: undefined,
   accepted: SEED_ACCEPTED,
   json: {},
   check: (value) => {

@@ -26,12 +26,30 @@ const RANGE_FORMS = "{log: [first, last, count]}, {linear: [first, last, count]}
 
 /** @returns undefined when nothing usable stands there (it is reported) */
 export function readValues(node: SourceNode, field: Field, path: string, findings: Findings): Written | undefined {
-  if (node.kind === "scalar") {
+  if (isOneValue(node, field)) {
     const value = readValue(node, field, path, findings, field.numeric ? `; or a list of such, or ${RANGE_FORMS}` : "");
     return value === undefined ? undefined : { offset: node.offset, axis: undefined, value };
   }
-  const axis = node.kind === "list" ? readList(node, field, path, findings) : readRange(node, field, path, findings);
+  const axis = readAxis(node, field, path, findings);
   return axis === undefined ? undefined : { offset: node.offset, axis, value: axis.at(0) };
+}
+
+function readAxis(node: SourceNode, field: Field, path: string, findings: Findings): AxisValues | undefined {
+  if (node.kind === "list") return readList(node, field, path, findings);
+  return node.kind === "map" ? readRange(node, field, path, findings) : undefined;
+}
+
+/** A list of numbers is one value of a field of lists; a list of lists, or of their texts, is an axis of such values. */
+function isOneValue(node: SourceNode, field: Field): boolean {
+  if (node.kind !== "list" || field.list === undefined) return node.kind === "scalar";
+  const isNumber = (item: SourceNode): boolean => item.kind === "scalar" && typeof item.value === "number";
+  return node.items.some(isNumber) && node.items.every((item) => item.kind === "scalar");
+}
+
+/** What stands there as a plain value, for a check without a report; undefined for what is no value. */
+export function plainValue(node: SourceNode): unknown {
+  if (node.kind === "map") return undefined;
+  return node.kind === "scalar" ? node.value : node.items.map(plainValue);
 }
 
 /** One value, checked. */
@@ -42,6 +60,7 @@ export function readValue(
   findings: Findings,
   alsoAccepted = "",
 ): FieldValue | undefined {
+  if (node.kind === "list" && field.list !== undefined) return readListValue(node, field, path, findings);
   if (node.kind !== "scalar") {
     findings.add(node.offset, `${path} takes one value here, not ${nodeText(node)}`, field.accepted);
     return undefined;
@@ -53,9 +72,22 @@ export function readValue(
   return undefined;
 }
 
+/** A list that is one value. Each item that may not stand in it is reported where it stands. */
+function readListValue(node: ListNode, field: Field, path: string, findings: Findings): FieldValue | undefined {
+  const items = node.items.map(plainValue);
+  const checked = field.check(items);
+  if (checked !== undefined) return checked.value;
+  const wrong = node.items.filter((_, i) => field.list?.takes(items[i]) !== true);
+  for (const item of wrong) {
+    findings.add(item.offset, `${path} cannot have ${nodeText(item)} in its list`, field.list!.accepted);
+  }
+  if (wrong.length === 0) findings.add(node.offset, `${path} cannot be ${shown(items)}`, field.accepted);
+  return undefined;
+}
+
 function reportWrong(node: ScalarNode, field: Field, path: string, findings: Findings, alsoAccepted: string): void {
   const message = `${path} cannot be ${nodeText(node)}`;
-  if (typeof node.value === "string" && field.words.length > 0 && !field.numeric) {
+  if (typeof node.value === "string" && field.words.length > 0 && !field.numeric && field.list === undefined) {
     findings.addUnknown(node.offset, message, node.value, field.words);
   } else findings.add(node.offset, message, field.accepted + alsoAccepted);
 }

@@ -1,5 +1,6 @@
 /** The `train` section of a sweep file: its fields, and the configuration of a cell that they make. */
 import { z } from "zod";
+import { STARTS, type Start } from "../catalogue/entry.ts";
 import type { FieldValue } from "./field.ts";
 import type { TrainConfig } from "./cell.ts";
 
@@ -7,7 +8,18 @@ import type { TrainConfig } from "./cell.ts";
 const AUTO_BATCH_ROWS = 64;
 
 export const trainSchema = z.strictObject({
-  steps: z.int().min(1).max(100_000_000).default(1000).describe("updates, at the most"),
+  steps: z
+    .int()
+    .min(0)
+    .max(100_000_000)
+    .default(1000)
+    .describe("updates, at the most; 0: no training, each cell is estimated where it starts"),
+  start: z
+    .enum(STARTS)
+    .default("random")
+    .describe(
+      "where training starts: random weights; or the truth of realizable data: canonical or generic weights of the architecture's rank, or teacher, its random weights",
+    ),
   batch: z
     .union([z.int().min(1), z.literal("auto")])
     .default("auto")
@@ -33,8 +45,10 @@ export const TRAIN_NAMES = { stopTrainLoss: "stop.trainLoss" } as const;
 /** @param values by path, every field present */
 export function trainConfigOf(values: Readonly<Record<string, FieldValue>>, trainRows: number): TrainConfig {
   const batch = values["batch"];
+  const start = values["start"] as Start;
   return {
     steps: values["steps"] as number,
+    ...(start === "random" ? {} : { start }),
     batch: typeof batch === "number" ? batch : Math.max(1, Math.min(AUTO_BATCH_ROWS, trainRows)),
     schedule: values["schedule"] as TrainConfig["schedule"],
     evalEvery: values["evalEvery"] as number,

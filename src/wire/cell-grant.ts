@@ -1,6 +1,7 @@
 /** Cells <-> the grants that they travel in. */
 import { z } from "zod";
 import type { CellGrant, Grant } from "../../proto/gen/occam/v1/control.ts";
+import { STARTS } from "../catalogue/entry.ts";
 import { canonicalJson, type Json } from "../core/canonical-json.ts";
 import { OccamError } from "../core/errors.ts";
 import { asFuseKey, asLeaseToken, shortId, type FuseKey, type LeaseToken } from "../core/ids.ts";
@@ -19,6 +20,7 @@ const configSchema = z.strictObject({
   seed: z.string().regex(/^\d{1,20}$/),
   train: z.strictObject({
     steps: z.int().min(0),
+    start: z.enum(STARTS).exclude(["random"]).exactOptional(),
     batch: z.int().min(1),
     schedule: z.enum(["constant", "cosine"]),
     evalEvery: z.int().min(1),

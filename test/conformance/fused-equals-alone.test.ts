@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { ARCHITECTURES, OPTIMIZERS, REGULARISERS } from "../../src/catalogue/registry.ts";
-import type { Cell } from "../../src/spec/cell.ts";
+import { fuseKeyOf, type Cell } from "../../src/spec/cell.ts";
 import type { Engine } from "../../worker/engine/engine.ts";
 import { expectSameStatement, statementOf, type Statement } from "../support/cell-statement.ts";
 import { recordShard } from "../support/shard-recorder.ts";
@@ -20,6 +20,14 @@ const INSTANCES: Readonly<Record<string, Pick<CellGiven, "architecture" | "data"
   "deep-linear": {
     architecture: { kind: "deep-linear", depth: 1, width: 3 },
     data: { kind: "teacher-student", inputs: 4, outputs: 2, train: 40, test: 20 },
+  },
+  "reduced-rank": {
+    architecture: { kind: "reduced-rank", width: 2 },
+    data: { kind: "teacher-student", inputs: 4, outputs: 3, train: 40, test: 20 },
+  },
+  "normal-crossing": {
+    architecture: { kind: "normal-crossing", powers: "2 1" },
+    data: { kind: "teacher-student", inputs: 1, outputs: 1, train: 40, test: 20 },
   },
   polynomial: {
     architecture: { kind: "polynomial", degree: 2 },
@@ -157,6 +165,32 @@ describe(`a cell's result is ${THE_SAME} fused or alone`, () => {
     expect(new Set(steps).size, `steps ${steps.join(" ")}`).toBeGreaterThan(2);
     expectSame(await together(cells), await alone(cells));
   });
+
+  test.each([0, 6])(
+    "that starts at a known truth, beside others and beside random starts, after %d updates",
+    async (steps) => {
+      const starts = ["canonical", "generic", "teacher"] as const;
+      const realizable = Array.from({ length: 9 }, (_, i) =>
+        tinyCell({
+          architecture: { kind: "deep-linear", widths: "3 4 2", rank: i % 3, initScale: 1 + 0.1 * i },
+          data: { kind: "realizable", inputs: 3, outputs: 2, train: 40, test: 20, noise: i < 6 ? 0 : 0.3, seed: i % 2 },
+          seed: i,
+          train: { ...TRAIN, steps, start: starts[i % 2 === 0 ? 1 : i % 3]! },
+          estimate: ESTIMATE,
+        }),
+      );
+      const random = tinyCell({
+        architecture: { kind: "deep-linear", widths: "3 4 2" },
+        data: { kind: "teacher-student", inputs: 3, outputs: 2, train: 40, test: 20 },
+        train: { ...TRAIN, steps },
+        estimate: ESTIMATE,
+      });
+      const cells = [...realizable, random];
+      expect(new Set(cells.map(({ config }) => fuseKeyOf(config))).size).toBe(1);
+      expectSame(await together(cells), await alone(cells));
+      expectSame(await together(cells.slice(3, 7).toReversed()), await alone(cells.slice(3, 7)));
+    },
+  );
 
   test("a cell that diverges ends with its step and value, and changes nothing of the others", async () => {
     const sane = [1, 2, 3].map((seed) =>

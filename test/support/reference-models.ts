@@ -51,7 +51,14 @@ function mlp(config: Config, task: Task, weights: Weights, row: Vector): Vector 
 
 function deepLinear(config: Config, task: Task, weights: Weights, row: Vector): Vector {
   const product = weights.reduce<Vector>((a, weight) => affine(a, weight), flat(task, row));
-  return product.map((value) => value * Number(config["outputScale"]));
+  return product.map((value) => value * Number(config["outputScale"] ?? 1));
+}
+
+function normalCrossing(config: Config, _task: Task, [w]: Weights, [x]: Vector): Vector {
+  const powers = String(config["powers"]).split(" ").map(Number);
+  const factors = powers.map((power, i) => w![i]! ** power);
+  const isSum = config["form"] === "sum";
+  return (isSum ? factors : [factors.reduce((left, right) => left * right)]).map((factor) => x! * factor);
 }
 
 /** An image as a function of its pixel; 0 outside. */
@@ -175,6 +182,8 @@ export const REFERENCE_MODELS: Readonly<
 > = {
   mlp,
   "deep-linear": deepLinear,
+  "reduced-rank": deepLinear,
+  "normal-crossing": normalCrossing,
   polynomial: (_config, _task, weights, row) => affine(row, weights[0]!),
   cnn,
   transformer,

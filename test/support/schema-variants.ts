@@ -16,6 +16,9 @@ const SMALL: Readonly<Record<string, Scalar>> = { width: 6, depth: 2, heads: 2, 
 /** Values apart from the defaults for numbers that scale something, so that a forgotten factor shows. */
 const SCALES: Readonly<Record<string, Scalar>> = { initScale: 1.5, outputScale: 0.7, decay: 0.6 };
 
+/** Lists that fit a small task, for fields whose value is a list. */
+const LISTS: Readonly<Record<string, readonly Scalar[]>> = { widths: ["4 3 5 2", "5 6 3"], powers: ["2", "3 1 2"] };
+
 function ownFields(entry: Described, wanted: Readonly<Record<string, Scalar>>): Record<string, Scalar> {
   return Object.fromEntries(Object.entries(wanted).filter(([field]) => field in entry.schema.shape));
 }
@@ -23,8 +26,9 @@ function ownFields(entry: Described, wanted: Readonly<Record<string, Scalar>>): 
 /** Sizes that also have to work at their least: no hidden layer, a kernel of one pixel, one head, a constant. */
 const LEAST: ReadonlySet<string> = new Set(["depth", "degree", "heads", "kernel", "mlpRatio", "pool"]);
 
-/** Every value of an enumeration or a flag, the least value of some sizes; nothing for other fields. */
+/** Every value of an enumeration or a flag, the least value of some sizes, some lists; nothing for other fields. */
 function alternatives(name: string, field: unknown): readonly Scalar[] {
+  if (LISTS[name] !== undefined) return LISTS[name];
   const inner = field instanceof z.ZodDefault ? field.unwrap() : field;
   if (inner instanceof z.ZodEnum) return inner.options;
   if (inner instanceof z.ZodNumber && LEAST.has(name)) return [inner.minValue ?? 0];

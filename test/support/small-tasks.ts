@@ -11,6 +11,8 @@ export const SMALL_TASKS: Readonly<Record<string, Task>> = {
     ...rows,
   },
   "a vector to values": { input: { kind: "vector", size: 4 }, output: { kind: "values", values: 2 }, ...rows },
+  "a number to a value": { input: { kind: "vector", size: 1 }, output: { kind: "values", values: 1 }, ...rows },
+  "a number to values": { input: { kind: "vector", size: 1 }, output: { kind: "values", values: 2 }, ...rows },
   // 7 is odd and 6 is not: pooling by 2 drops a row of pixels and no column.
   "an image to classes": {
     input: { kind: "image", height: 7, width: 6, channels: 2 },

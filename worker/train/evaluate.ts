@@ -66,7 +66,7 @@ function evaluateRows(
 }
 
 /** The rows [from, from + rows), once for each member. */
-function sameRows(members: number, from: number, rows: number): Int32Array {
+export function sameRows(members: number, from: number, rows: number): Int32Array {
   const all = new Int32Array(members * rows);
   for (let i = 0; i < rows; i += 1) all[i] = from + i;
   for (let k = 1; k < members; k += 1) all.copyWithin(k * rows, 0, rows);

@@ -1,6 +1,7 @@
 /**
  * The rows of all datasets of a fused program: loaded once, prepared once, one table after the other where members read
- * different ones. A batch takes rows of it, each member's with its dataset's offset.
+ * different ones. Datasets that have one array of inputs, or of targets, share its table. A batch takes rows of the tables, each
+ * member's with its dataset's offset.
  */
 import { inputSize, targetSize, type LoadedData, type Rows } from "../../src/catalogue/entry.ts";
 import type { Tensor, Tensor3D } from "../../src/catalogue/entry.ts";
@@ -9,13 +10,21 @@ import { tidied } from "./tidied.ts";
 
 export type Split = "train" | "test";
 
+/** The distinct arrays of the datasets, one after the other. */
+interface Stacked {
+  /** [arrays x rows, size] */
+  readonly table: Tensor;
+  /** The first row of each dataset. */
+  readonly first: readonly number[];
+}
+
 interface SplitTable {
   /** Rows of one dataset. */
   readonly rows: number;
-  /** [datasets x rows, preparedSize] */
-  readonly x: Tensor;
-  /** [datasets x rows, targetSize] */
-  readonly y: Tensor;
+  /** Of preparedSize. */
+  readonly x: Stacked;
+  /** Of targetSize. */
+  readonly y: Stacked;
 }
 
 /** Owns its tables; dispose it. */
@@ -44,44 +53,50 @@ export class FusedData {
   /** The same, of rows that are on the device: int32 [K, B], lent. */
   take(split: Split, datasets: readonly number[], rows: Tensor): Batch {
     const { tf } = this.#program.engine;
-    const { x, y, rows: each } = this.#tables[split];
-    const first = datasets.map((dataset) => dataset * each);
-    return tidied(tf, () => {
-      const moved = first.some((row) => row !== 0);
-      const indices = moved ? tf.add(rows, tf.tensor2d(first, [first.length, 1], "int32")) : rows;
-      return {
-        input: tf.gather(x, indices) as Tensor3D,
-        targets: targetsOf(this.#program, tf.gather(y, indices) as Tensor3D),
-      };
-    });
+    const { x, y } = this.#tables[split];
+    const taken = ({ table, first }: Stacked): Tensor3D => {
+      const offsets = datasets.map((dataset) => first[dataset]!);
+      const moved = offsets.some((row) => row !== 0);
+      return tf.gather(
+        table,
+        moved ? tf.add(rows, tf.tensor2d(offsets, [offsets.length, 1], "int32")) : rows,
+      ) as Tensor3D;
+    };
+    return tidied(tf, () => ({ input: taken(x), targets: targetsOf(this.#program, taken(y)) }));
   }
 
   dispose(): void {
     for (const { x, y } of Object.values(this.#tables)) {
-      x.dispose();
-      y.dispose();
+      x.table.dispose();
+      y.table.dispose();
     }
   }
 }
 
 function splitTable(program: Program, splits: readonly Rows[]): SplitTable {
   const { engine, architecture, config, task } = program;
-  const prepared = splits.map(({ x, rows }) => architecture.prepare?.(config, task, x, rows) ?? x);
+  const prepared = (x: Float32Array): Float32Array => architecture.prepare?.(config, task, x, rows) ?? x;
   const width = architecture.prepare === undefined ? inputSize(task.input) : architecture.preparedSize(config, task);
   // Of one task, so all of one length.
   const rows = splits[0]?.rows ?? 0;
-  const table = (parts: readonly Float32Array[], size: number): Tensor => {
-    return engine.tf.tensor2d(join(parts), [splits.length * rows, size], "float32");
+  const stacked = (parts: readonly Float32Array[], size: number, stored = (part: Float32Array) => part): Stacked => {
+    const distinct = [...new Set(parts)];
+    const all = join(distinct.map(stored));
+    const place = new Map(distinct.map((part, i) => [part, i * rows]));
+    return {
+      table: engine.tf.tensor2d(all, [distinct.length * rows, size], "float32"),
+      first: parts.map((part) => place.get(part)!),
+    };
   };
   return {
     rows,
-    x: table(prepared, width),
-    y: table(splits.map(({ y }) => y), targetSize(task.output)), // prettier-ignore
+    x: stacked(splits.map(({ x }) => x), width, prepared), // prettier-ignore
+    y: stacked(splits.map(({ y }) => y), targetSize(task.output)), // prettier-ignore
   };
 }
 
 /** One after the other; a single part is not copied. */
-function join(parts: readonly Float32Array[]): Float32Array {
+export function join(parts: readonly Float32Array[]): Float32Array {
   if (parts.length === 1) return parts[0]!;
   const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   parts.reduce((at, part) => {

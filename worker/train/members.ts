@@ -2,10 +2,10 @@
  * The members of a fused training program: which cells, in which order, with which keys. Members of one optimizer stand
  * together, so that an update works on contiguous slices.
  */
-import { fold, rootKey, type RandomKey } from "../../src/core/random.ts";
+import { fold, type RandomKey } from "../../src/core/random.ts";
 import type { Regulariser } from "../../src/catalogue/entry.ts";
 import { OPTIMIZERS, optimizerOf, regulariserOf } from "../../src/catalogue/registry.ts";
-import type { Cell } from "../../src/spec/cell.ts";
+import { seedKey, type Cell } from "../../src/spec/cell.ts";
 
 export interface Member {
   readonly cell: Cell;
@@ -33,7 +33,7 @@ export interface OptimizerSlice {
 }
 
 /** The root of all chance of a cell. */
-export const cellKey = (cell: Cell): RandomKey => rootKey(`cell/${cell.config.seed}`);
+export const cellKey = (cell: Cell): RandomKey => seedKey(cell.config.seed);
 
 export function memberOf(cell: Cell, dataset: number): Member {
   const root = cellKey(cell);

@@ -5,27 +5,19 @@
  */
 import { OccamError, messageOf } from "../../src/core/errors.ts";
 import type { FuseKey } from "../../src/core/ids.ts";
-import type { LoadedData } from "../../src/catalogue/entry.ts";
-import type { Cell } from "../../src/spec/cell.ts";
 import { cellsAtOnce, estimateAll } from "../complexity/estimate.ts";
 import { isOutOfMemory } from "../engine/engine.ts";
 import { nextWidth, type FuseWidths } from "../engine/fuse-width.ts";
 import type { Pace } from "../engine/pace.ts";
 import type { Program } from "../engine/program.ts";
 import { FusedData } from "../train/fused-data.ts";
-import { memberOf } from "../train/members.ts";
+import type { Member } from "../train/members.ts";
 import { train, type Trained } from "../train/train.ts";
+import { programData, type ReadyCell } from "./program-data.ts";
 import { ResultReporter } from "./result-reporter.ts";
 import type { ShardEvents } from "./shard.ts";
 import type { ShardRelay } from "./shard-relay.ts";
 import { forgetDisposed, inTensorScope } from "./tensor-scope.ts";
-
-/** A cell whose data are there. */
-export interface ReadyCell {
-  readonly cell: Cell;
-  readonly dataName: string;
-  readonly data: LoadedData;
-}
 
 /** What the programs of one shard share. */
 export interface ShardRun {
@@ -61,13 +53,12 @@ export async function runProgram(run: ShardRun, cells: readonly ReadyCell[]): Pr
 async function trainAndEstimate(run: ShardRun, cells: readonly ReadyCell[]): Promise<void> {
   const { program, events, startMs } = run;
   const { clock } = program.engine;
-  const names = [...new Set(cells.map(({ dataName }) => dataName))];
-  const datasets = names.map((name) => cells.find(({ dataName }) => dataName === name)!.data);
+  const trainStartMs = clock.monotonicMs();
+  const { datasets, members } = programData(program, cells);
   const data = new FusedData(program, datasets);
   const report = new ResultReporter(program, events, startMs, cells.length);
-  const trainStartMs = clock.monotonicMs();
   try {
-    const trained = await trainAll(run, data, cells, names);
+    const trained = await trainAll(run, data, members);
     const trainMs = (clock.monotonicMs() - trainStartMs) / cells.length;
     for (const ended of trained) if (ended.outcome === "diverged") report.diverged(ended, trainMs);
     const whole = trained.filter((ended) => ended.outcome === "ok");
@@ -77,15 +68,9 @@ async function trainAndEstimate(run: ShardRun, cells: readonly ReadyCell[]): Pro
   }
 }
 
-async function trainAll(
-  run: ShardRun,
-  data: FusedData,
-  cells: readonly ReadyCell[],
-  names: readonly string[],
-): Promise<readonly Trained[]> {
+async function trainAll(run: ShardRun, data: FusedData, members: readonly Member[]): Promise<readonly Trained[]> {
   const trained: Trained[] = [];
-  const members = cells.map(({ cell, dataName }) => memberOf(cell, names.indexOf(dataName)));
-  run.events.begin(cells.length);
+  run.events.begin(members.length);
   const events = { ...tidyingEvents(run), ended: (ended: Trained) => trained.push(ended) };
   await train(run.program, data, members, events, run.pace);
   return trained;

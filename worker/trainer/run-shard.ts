@@ -10,12 +10,14 @@ import { canonicalJson } from "../../src/core/canonical-json.ts";
 import { OccamError, invariant, messageOf } from "../../src/core/errors.ts";
 import { architectureOf, optimizerOf } from "../../src/catalogue/registry.ts";
 import { fuseKeyOf, taskOf, type Cell } from "../../src/spec/cell.ts";
-import { trainingBytes } from "../../src/spec/memory.ts";
+import { startOf, startProblem } from "../../src/spec/start.ts";
+import { targetBytes, trainingBytes } from "../../src/spec/memory.ts";
 import { isOutOfMemory, type Engine } from "../engine/engine.ts";
 import { FuseWidths, nextWidth } from "../engine/fuse-width.ts";
 import { Pace } from "../engine/pace.ts";
 import { openProgram, type Program } from "../engine/program.ts";
-import { runProgram, type ReadyCell, type ShardRun } from "./run-program.ts";
+import type { ReadyCell } from "./program-data.ts";
+import { runProgram, type ShardRun } from "./run-program.ts";
 import { ShardRelay } from "./shard-relay.ts";
 import type { Shard, ShardEvents } from "./shard.ts";
 import { probeWidths } from "./width-probe.ts";
@@ -70,8 +72,9 @@ async function readyCells(engine: Engine, cells: readonly Cell[], events: ShardE
   const ready: ReadyCell[] = [];
   for (const cell of cells) {
     try {
-      const { architecture, data } = cell.config;
-      const refusal = architectureOf(architecture).unsupported(architecture, taskOf(cell.config));
+      const { architecture, data, train } = cell.config;
+      const unsupported = architectureOf(architecture).unsupported(architecture, taskOf(cell.config));
+      const refusal = unsupported ?? startProblem(architecture, data, startOf(train))?.message;
       if (refusal === undefined) {
         ready.push({ cell, dataName: canonicalJson(data), data: await engine.datasets.load(data) });
       } else events.failed(cell.id, "error", `${architecture.kind}: ${refusal}`);
@@ -86,6 +89,7 @@ async function readyCells(engine: Engine, cells: readonly Cell[], events: ShardE
 /** By the estimate of `src/spec/memory.ts`. */
 function membersInMemory(program: Program, cells: readonly ReadyCell[]): number {
   const slots = Math.max(...cells.map(({ cell }) => optimizerOf(cell.config.optimizer).slots.length));
-  const bytes = trainingBytes(program, cells[0]!.cell.config.train.batch, slots);
+  const targets = Math.max(...cells.map(({ cell }) => targetBytes(cell.config.data, program.task)));
+  const bytes = targets + trainingBytes(program, cells[0]!.cell.config.train.batch, slots);
   return Math.max(1, Math.floor(program.engine.memoryBudgetBytes / bytes));
 }

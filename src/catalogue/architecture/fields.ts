@@ -5,7 +5,7 @@ import type { Tensor3D, Tf } from "../entry.ts";
 /** Deeper plain networks do not train without normalisation, and a program's size grows with its layers. */
 const MAX_DEPTH = 64;
 /** 16,384^2 weights are 1 GiB of float32 for one layer of one member. */
-const MAX_WIDTH = 16_384;
+export const MAX_WIDTH = 16_384;
 
 export function depthField(description: string, least: number): z.ZodNumber {
   return z.int().min(least).max(MAX_DEPTH).describe(description);
