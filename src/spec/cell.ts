@@ -22,27 +22,49 @@ export interface TrainConfig {
   readonly stopTrainLoss: number | null;
 }
 
-/** How the learning coefficient of a trained cell is estimated. */
+/** How the learning coefficient of a trained cell is estimated. 0 and "" where the sampler has no such field. */
 export interface EstimateConfig {
-  /** "none": train only. */
-  readonly sampler: "sgld" | "none";
+  /** "none": train only. "tiered": ours; the others are those of the literature. */
+  readonly sampler: "none" | "tiered" | "sgld" | "rmsprop-sgld" | "sgnht";
+  readonly tier: "auto" | "A" | "B" | "";
+  readonly estimand: "loss" | "behavioural" | "both" | "";
+  readonly distance: "auto" | "mse" | "kl" | "";
+  /** Of the behavioural distance. */
+  readonly inputs: "train" | "all" | "";
+  /** "all", or what the names of the free parameters begin with. */
+  readonly parameters: string;
+  /** "all", or "class:3". */
+  readonly rows: string;
   readonly chains: number;
+  /** Gradients of each chain, at the most. */
+  readonly budget: number;
+  /** Mean leapfrog steps of a proposal. */
+  readonly trajectory: number;
+  /** Relative standard error to reach. */
+  readonly tolerance: number;
+  /** Rows of the fixed subset; 0: all up to a limit. */
+  readonly subset: number;
   /** Recorded samples of each chain. */
   readonly draws: number;
   /** Steps before the first draw. */
   readonly burnIn: number;
   /** Steps from one draw to the next. */
   readonly thin: number;
-  /** Rows of a minibatch; 0: all training rows. */
+  /** Rows of a minibatch; 0: all rows. */
   readonly batch: number;
   /** t = n beta; 0: n / ln n. */
   readonly nBeta: number;
-  /** Strength of the pull to w0: (gamma/2) |w - w0|^2. */
+  /** Strength of the pull to w0: (gamma/2) |w - w0|^2; 0: d / (rho^2 |w0|^2). */
   readonly gamma: number;
-  /** Step size epsilon; 0: 1 / (t s_max + gamma), less where minibatch noise asks for it. */
+  readonly rho: number;
+  /** Step size epsilon; 0: learned, or from curvature and noise. */
   readonly stepSize: number;
-  /** Rows, at the most, of the kernel matrix that `quad`, the ceiling and the step size are computed from. */
+  /** Rows, at the most, of the kernel matrix that `quad` and the ceiling are computed from. */
   readonly kernelRows: number;
+  readonly refine: "auto" | "never" | "";
+  /** Factors on t and on gamma of further estimates, as the texts of lists. */
+  readonly curveNBeta: string;
+  readonly curveGamma: string;
 }
 
 /** Everything that a cell's numbers depend on. Every default is filled in, scale is folded into the fields that it scales. */

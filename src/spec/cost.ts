@@ -6,6 +6,7 @@ import { outputWidth, type Task } from "../catalogue/entry.ts";
 import { architectureOf, optimizerOf } from "../catalogue/registry.ts";
 import { taskOf, type CellConfig, type EstimateConfig } from "./cell.ts";
 import { chainBytes, targetBytes, trainingBytes, type ModelShape } from "./memory.ts";
+import { samplingOf } from "./sampling.ts";
 
 export interface Cost {
   readonly parameters: number;
@@ -52,13 +53,14 @@ function trainFlops({ train }: CellConfig, task: Task, forward: number, paramete
 }
 
 /**
- * Each step of each chain takes one minibatch gradient; the paired baseline and the control variate come from one pass over
- * all rows at w0. The kernel takes a gradient for each of its rows, its Gram matrix and that one's eigenvalues.
+ * Each gradient of each chain is over the rows of its batch; the paired baseline and the control variate come from one pass over
+ * all rows at w0. The kernel takes a gradient for each of its rows, its Gram matrix and that one's eigenvalues. Adjusted
+ * sampling often ends before its budget does.
  */
 function estimateFlops(estimate: EstimateConfig, task: Task, forward: number, parameters: number): number {
   if (estimate.sampler === "none") return 0;
-  const rows = estimate.batch === 0 ? task.trainRows : Math.min(estimate.batch, task.trainRows);
-  const steps = estimate.chains * (estimate.burnIn + estimate.draws * estimate.thin);
+  const { rows, gradients, posteriors, surfaces } = samplingOf(estimate, task.trainRows, parameters);
+  const steps = estimate.chains * gradients * posteriors * surfaces;
   const sampling = steps * (GRADIENT_PASSES * forward * rows + SAMPLE_FLOPS_PER_WEIGHT * parameters);
   const atAnchor = GRADIENT_PASSES * forward * task.trainRows;
   const positions = task.output.kind === "classes" ? task.output.positions : 1;
@@ -75,7 +77,7 @@ function bytesPerMember({ data, train, estimate, optimizer }: CellConfig, model:
   const training = trainingBytes(model, train.batch, optimizerOf(optimizer).slots.length);
   if (estimate.sampler === "none") return targets + training;
   const { trainRows } = model.task;
-  const rows = estimate.batch === 0 ? trainRows : Math.min(estimate.batch, trainRows);
-  const batches = Math.max(1, Math.floor(trainRows / rows));
-  return targets + Math.max(training, chainBytes(model, batches, rows, estimate.chains));
+  const { kind, rows, posteriors } = samplingOf(estimate, trainRows, model.parameterCount);
+  const batches = kind === "adjusted" ? 1 : Math.max(1, Math.floor(trainRows / rows));
+  return targets + Math.max(training, chainBytes(model, batches, rows, estimate.chains * posteriors));
 }

@@ -239,6 +239,7 @@ function timeOn(speed: BackendSpeed, counted: readonly Counted[], groups: readon
 
 /** Steps of one shard: updates, then those of its chains, which run beside each other. */
 function programSteps({ train, estimate }: CellConfig): number {
-  const sampling = estimate.sampler === "none" ? 0 : estimate.burnIn + estimate.draws * estimate.thin;
-  return train.steps + sampling;
+  const { budget, burnIn, draws, thin, estimand } = estimate;
+  const sampling = budget > 0 ? budget : burnIn + draws * thin;
+  return train.steps + sampling * (estimand === "both" ? 2 : 1);
 }

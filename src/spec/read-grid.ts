@@ -23,7 +23,7 @@ const REQUIRED: readonly SectionName[] = ["data", "architecture", "optimizer"];
 const PRESET_KINDS: Readonly<Partial<Record<SectionName, string>>> = {
   optimizer: "sgd",
   regulariser: "none",
-  estimate: "sgld",
+  estimate: "tiered",
 };
 /** Sections outside the grid and inside it add up, field by field. */
 const MERGED: readonly SectionName[] = ["scale", "train", "estimate"];

@@ -5,7 +5,14 @@
 import type { z } from "zod";
 import { ARCHITECTURES, DATASETS, OPTIMIZERS, REGULARISERS } from "../catalogue/registry.ts";
 import type { Architecture } from "../catalogue/entry.ts";
-import { noEstimateSchema, sgldSchema } from "./estimate-section.ts";
+import {
+  ESTIMATE_NAMES,
+  noEstimateSchema,
+  rmspropSgldSchema,
+  sgldSchema,
+  sgnhtSchema,
+  tieredSchema,
+} from "./estimate-section.ts";
 import { fieldsOf, type Field } from "./field.ts";
 import { TRAIN_NAMES, trainSchema } from "./train-section.ts";
 
@@ -112,7 +119,10 @@ function build(): Sections {
   const summary = "how a cell is trained";
   const train: Kind = { kind: "", summary, fields: fieldsOf(trainSchema, TRAIN_NAMES), schema: undefined };
   const samplers: [string, Kind][] = [
-    ["sgld", { kind: "sgld", summary: "localised SGLD", fields: fieldsOf(sgldSchema), schema: sgldSchema }],
+    sampler("tiered", "adjusted HMC on a fixed subset, or corrected minibatch Langevin", tieredSchema),
+    sampler("sgld", "localised SGLD as published", sgldSchema),
+    sampler("rmsprop-sgld", "RMSProp-preconditioned SGLD as published", rmspropSgldSchema),
+    sampler("sgnht", "stochastic gradient Nose-Hoover thermostat as published", sgnhtSchema),
     ["none", { kind: "none", summary: "train only", fields: new Map(), schema: noEstimateSchema }],
   ];
   return {
@@ -123,10 +133,16 @@ function build(): Sections {
       regulariser: catalogueSection("regulariser", REGULARISERS),
       scale: single("scale", scale.kind),
       train: single("train", train),
-      estimate: { name: "estimate", tag: "sampler", kinds: new Map(samplers), presetKind: "sgld" },
+      estimate: { name: "estimate", tag: "sampler", kinds: new Map(samplers), presetKind: "tiered" },
     },
     scaleOwner: scale.owner,
   };
+}
+
+function sampler(kind: string, summary: string, schema: z.ZodObject): [string, Kind] {
+  // A field whose path is not its key has no check that spans fields.
+  const renamed = kind === "tiered" ? ESTIMATE_NAMES : {};
+  return [kind, { kind, summary, fields: fieldsOf(schema, renamed), schema: kind === "tiered" ? undefined : schema }];
 }
 
 let built: Sections | undefined;

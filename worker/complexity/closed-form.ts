@@ -4,6 +4,7 @@
  *   mean 1/2 sum_i a_i   (`quad`: lambda-hat of the quadratic approximation),   variance 1/2 sum_i a_i^2.
  */
 import { outputWidth, type Task } from "../../src/catalogue/entry.ts";
+import { topOf, traceOf, type LanczosSpectrum } from "./lanczos.ts";
 import type { Spectrum } from "./spectrum.ts";
 
 export interface ClosedForm {
@@ -15,25 +16,66 @@ export interface ClosedForm {
   readonly ceiling: number;
   /** Largest eigenvalue s_max. */
   readonly top: number;
+  /** Mean curvature of what the posterior holds, sum a_i s_i / sum a_i. */
+  readonly typical: number;
+  readonly by: "kernel" | "lanczos";
 }
 
-export function closedForm(spectrum: Spectrum, t: number, gamma: number, parameters: number, task: Task): ClosedForm {
-  const shares = spectrum.eigenvalues.map((s) => (t * s) / (t * s + gamma));
-  const sum = shares.reduce((total, a) => total + a, 0);
-  const squares = shares.reduce((total, a) => total + a * a, 0);
+/** From a kernel matrix. */
+export function closedForm(spectrum: Spectrum, t: number, gamma: number, ceiling: number): ClosedForm {
+  const sumOf = (f: (s: number) => number): number => spectrum.eigenvalues.reduce((total, s) => total + f(s), 0);
+  return formOf(sumOf, spectrum.eigenvalues[0] ?? 0, t, gamma, ceiling, "kernel");
+}
+
+/** From Lanczos runs. */
+export function lanczosForm(spectrum: LanczosSpectrum, t: number, gamma: number, ceiling: number): ClosedForm {
+  return formOf((f) => traceOf(spectrum, f), topOf(spectrum), t, gamma, ceiling, "lanczos");
+}
+
+function formOf(
+  sumOf: (f: (s: number) => number) => number,
+  top: number,
+  t: number,
+  gamma: number,
+  ceiling: number,
+  by: ClosedForm["by"],
+): ClosedForm {
+  const share = (s: number): number => (t * s) / (t * s + gamma);
+  const sum = sumOf(share);
+  const squares = sumOf((s) => share(s) ** 2);
+  const weighted = sumOf((s) => share(s) * s);
+  const some = sum > 0;
   return {
     quad: sum / 2,
-    varOverMean: sum > 0 ? squares / sum : 1,
-    ceiling: ceilingOf(spectrum, parameters, task),
-    top: spectrum.eigenvalues[0] ?? 0,
+    varOverMean: some ? squares / sum : 1,
+    ceiling,
+    top,
+    typical: some ? weighted / sum : 0,
+    by,
   };
 }
 
-/** The rank of the rows at hand where it is that of all; else what shapes allow: classes are centred, which takes one. */
-function ceilingOf({ rank, rankIsWhole }: Spectrum, parameters: number, { output, trainRows }: Task): number {
-  if (rankIsWhole) return Math.min(parameters, rank) / 2;
+/**
+ * min(d, rank J) / 2, where the ranks at hand are those of all rows; else what shapes allow: classes are centred, which takes
+ * one.
+ *
+ * @param spectra at w0 and at points near it. The learning coefficient at a degenerate point may be above rank J(w0)/2 (0 for
+ *   K = (a b)^2 at 0, where it is 1/2), but not above that of generic points beside it, for it is lower semicontinuous.
+ */
+export function ceilingOf(
+  spectra: readonly Pick<Spectrum, "rank" | "rankIsWhole">[],
+  parameters: number,
+  task: Task,
+): number {
+  const most = mostRank(parameters, task);
+  if (spectra.some(({ rankIsWhole }) => !rankIsWhole)) return most / 2;
+  return Math.min(most, Math.max(...spectra.map(({ rank }) => rank))) / 2;
+}
+
+/** What shapes allow of rank J. */
+export function mostRank(parameters: number, { output, trainRows }: Task): number {
   const perSample = output.kind === "classes" ? output.positions * (output.classes - 1) : outputWidth(output);
-  return Math.min(parameters, trainRows * perSample) / 2;
+  return Math.min(parameters, trainRows * perSample);
 }
 
 /** Relative bias of lambda-hat by minibatch noise that the automatic step allows. */
@@ -60,17 +102,13 @@ export interface BatchNoise {
  *                           regression, d = 20, m = 64, at eps = 1 / (t s_max): 5.5 %; without control variates 45 %.
  */
 export function automaticStep(
-  { eigenvalues }: Spectrum,
-  { quad, top }: ClosedForm,
+  { quad, top, typical }: ClosedForm,
   t: number,
   gamma: number,
   { samples, batches }: BatchNoise,
 ): number {
   const stiffness = 1 / (t * top + gamma);
   if (batches === 1 || quad === 0) return stiffness;
-  const shares = eigenvalues.map((s) => (t * s) / (t * s + gamma));
-  // sum a_i = 2 quad.
-  const typical = shares.reduce((sum, a, i) => sum + a * eigenvalues[i]!, 0) / (2 * quad);
   const biasPerStep = ((t * quad) / (2 * samples)) * typical * (1 - 1 / batches);
   return Math.min(stiffness, MOST_NOISE_BIAS / biasPerStep);
 }

@@ -34,6 +34,8 @@ export interface LanczosSource {
   readonly keys: readonly RandomKey[];
   /** Rows of each cell, as many for each. */
   readonly rows: readonly Int32Array[];
+  /** grad L(w0) of each cell where the rows are not all that it is over; by default that of the rows. */
+  readonly slopes?: readonly Float32Array[];
 }
 
 const PROBES = 3;
@@ -62,8 +64,8 @@ export function lanczos(source: LanczosSource, withProbes: boolean): readonly La
   numbers.dispose();
   const w0 = stackWeights(surface, of.map((i) => anchors[i]!)); // prettier-ignore
   try {
-    const slopes = gradientsOf(surface, batch, w0);
-    const starts = of.map((i, lane) => (lane % lanes === 0 ? slopes[lane]! : signs(source.keys[i]!, lane % lanes, surface.dimension))); // prettier-ignore
+    const slopes = source.slopes ?? gradientsOf(surface, batch, w0).filter((_, lane) => lane % lanes === 0);
+    const starts = of.map((i, lane) => (lane % lanes === 0 ? slopes[i]! : signs(source.keys[i]!, lane % lanes, surface.dimension))); // prettier-ignore
     const norms = starts.map(norm);
     const runs = starts.map((start, lane) => open(start, norms[lane]!));
     const steps = Math.min(STEPS, surface.dimension);
@@ -180,6 +182,29 @@ function gradientsOf(surface: Surface, batch: SurfaceBatch, weights: readonly Te
   }
   surface.engine.tf.dispose([rows, ...gradients]);
   return flat;
+}
+
+/** grad L(w0) of each cell over all rows, in parts. */
+export function wholeGradients(
+  surface: Surface,
+  cells: readonly number[],
+  anchors: readonly (readonly Float32Array[])[],
+  part: number,
+): readonly Float32Array[] {
+  const { tf } = surface.engine;
+  const w0 = stackWeights(surface, anchors);
+  const sums = cells.map(() => new Float32Array(surface.dimension));
+  for (let from = 0; from < surface.rows; from += part) {
+    const count = Math.min(part, surface.rows - from);
+    const numbers = tf.tensor2d(Int32Array.from({ length: cells.length * count }, (_, i) => from + (i % count)), [cells.length, count], "int32"); // prettier-ignore
+    const batch = surface.batch(cells, numbers);
+    const slopes = gradientsOf(surface, batch, w0);
+    sums.forEach((sum, i) => slopes[i]!.forEach((value, at) => (sum[at]! += (value * count) / surface.rows)));
+    batch.dispose();
+    numbers.dispose();
+  }
+  tf.dispose([...w0]);
+  return sums;
 }
 
 function signs(key: RandomKey, probe: number, count: number): Float32Array {

@@ -21,7 +21,7 @@ import type { Pace } from "../engine/pace.ts";
 import { measurePhase, pushChains, type Phase } from "./leapfrog.ts";
 import { lanesOf, START_SD, type ChainRecord, type Lane, type Posterior } from "./posterior.ts";
 import { adaptStepSize, firstStepSize, type StepSize } from "./step-size.ts";
-import { stackWeights, type Surface, type SurfaceBatch } from "./surface.ts";
+import { stackWeights, unstackWeights, type Surface, type SurfaceBatch } from "./surface.ts";
 
 export interface HmcPlan {
   readonly chains: number;
@@ -47,6 +47,8 @@ const WARM_UP_SHARE = 0.4;
 /** Draws of each chain before `isDone` is asked for the first time, and between two times. */
 const FIRST_LOOK = 20;
 const LOOK_EVERY = 5;
+/** x that is below 0 by less may be rounding. */
+const LEAST_BELOW = 0.01;
 /** All trajectories in the world have lengths from this key: see above. */
 const LENGTHS: RandomKey = rootKey("hmc/trajectory-lengths");
 
@@ -91,6 +93,9 @@ interface Progress {
   gradients: number;
   warmUp: number;
   isOpen: boolean;
+  /** Lowest x of a draw, and its weights; 0 while none was below w0. */
+  lowest: number;
+  best: readonly Float32Array[] | undefined;
 }
 
 /** Tensors of the open lanes. */
@@ -165,6 +170,8 @@ class HmcRun {
       gradients: 0,
       warmUp: 0,
       isOpen: true,
+      lowest: 0,
+      best: undefined,
     }));
     this.#lanes = this.#gather(posteriors.map((_, index) => index));
     this.#stand = this.#start();
@@ -346,6 +353,7 @@ class HmcRun {
     const end = trajectory.points.at(-1)!;
     const verdicts = this.#lanes.lanes.map((lane, i) => this.#decide(lane, end[i]!.deltaH));
     if (!warm) this.#write(verdicts, trajectory.points);
+    this.#keepLowest(verdicts, trajectory.position, end);
     const before = this.#stand;
     const from = tf.tensor1d(verdicts.map(({ accepted }, i) => (accepted ? verdicts.length + i : i)), "int32"); // prettier-ignore
     const chosen = (old: readonly Tensor[], fresh: readonly Tensor[]): readonly Tensor[] =>
@@ -358,6 +366,21 @@ class HmcRun {
     tf.dispose([from, ...before.position, ...before.gradient, ...momentum]);
     tf.dispose([...trajectory.position, ...trajectory.gradient]);
     this.#learn(verdicts, warm, trajectory.points.length);
+  }
+
+  /** The weights of the lowest draw, once it is below w0 by more than rounding. */
+  #keepLowest(verdicts: readonly Verdict[], position: readonly Tensor[], end: readonly Reading[]): void {
+    const lanes = this.#lanes.lanes;
+    const lower = verdicts.flatMap(({ accepted }, i) => {
+      const { lowest } = this.#progress[lanes[i]!.posterior]!;
+      return accepted && end[i]!.x < Math.min(lowest, -LEAST_BELOW) ? [i] : [];
+    });
+    if (lower.length === 0) return;
+    const weights = unstackWeights(position, lanes.length);
+    for (const i of lower) {
+      const progress = this.#progress[lanes[i]!.posterior]!;
+      if (end[i]!.x < progress.lowest) [progress.lowest, progress.best] = [end[i]!.x, weights[i]];
+    }
   }
 
   #decide(lane: Lane, deltaH: number): Verdict {
@@ -450,6 +473,7 @@ class HmcRun {
       nonFinite: progress.nonFinite,
       epsilon: step.frozen,
       warmUp: progress.warmUp,
+      best: progress.best,
       gradients: progress.gradients,
       batchRows: this.#plan.rows[0]!.length,
       batches: 1,

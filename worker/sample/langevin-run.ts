@@ -179,6 +179,7 @@ class LangevinRun {
         nonFinite: x.reduce((count, draws) => count + draws.filter((value) => !Number.isFinite(value)).length, 0),
         epsilon: this.#epsilons[lanes[0]!]!,
         warmUp,
+        best: undefined,
         // The pool's tables take a gradient of each of its batches.
         gradients: shape.batches + chains * this.#gradients,
         batchRows: shape.rows,

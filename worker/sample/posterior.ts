@@ -44,6 +44,8 @@ export interface ChainRecord {
   readonly epsilon: number;
   /** Steps or transitions before the first draw. */
   readonly warmUp: number;
+  /** The weights of the lowest loss seen, where one was below that of w0. */
+  readonly best: readonly Float32Array[] | undefined;
   /** Gradients of a batch that all chains of the posterior took. */
   readonly gradients: number;
   /** Rows of a batch. */

@@ -108,14 +108,14 @@ export class ProgramSurface implements Surface {
   /** Row numbers of the split for row numbers of the cell's choice. */
   #splitRows(chosen: Tensor, of: Tensor, rows: Tensor): Tensor {
     const { tf } = this.engine;
-    const flat = tf.add(rows, tf.mul(tf.expandDims(of, 1), this.rows));
+    const flat = tf.add(rows, tf.mul(tf.expandDims(of, 1), tf.scalar(this.rows, "int32")));
     return tf.gather(tf.reshape(chosen, [-1]), flat);
   }
 
   #ownTargets(own: Tensor, of: Tensor, rows: Tensor): Tensor3D {
     const { tf } = this.engine;
     const each = this.#data.rows(this.#options.split);
-    const flat = tf.add(rows, tf.mul(tf.expandDims(of, 1), each));
+    const flat = tf.add(rows, tf.mul(tf.expandDims(of, 1), tf.scalar(each, "int32")));
     const [members, count] = rows.shape as [number, number];
     return tf.reshape(tf.gather(own, flat), [members, count * this.positions, -1]);
   }

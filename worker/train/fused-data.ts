@@ -4,11 +4,12 @@
  * member's with its dataset's offset.
  */
 import { inputSize, targetSize, type LoadedData, type Rows } from "../../src/catalogue/entry.ts";
-import type { Tensor, Tensor3D } from "../../src/catalogue/entry.ts";
+import type { Tensor, Tensor3D, Tf } from "../../src/catalogue/entry.ts";
 import { targetsOf, type Batch, type Program } from "../engine/program.ts";
 import { tidied } from "./tidied.ts";
 
-export type Split = "train" | "test";
+/** "all": the training rows, then those of the test set. */
+export type Split = "train" | "test" | "all";
 
 /** The distinct arrays of the datasets, one after the other. */
 interface Stacked {
@@ -30,17 +31,32 @@ interface SplitTable {
 /** Owns its tables; dispose it. */
 export class FusedData {
   readonly #program: Program;
-  readonly #tables: Readonly<Record<Split, SplitTable>>;
+  readonly #tables: Readonly<Record<"train" | "test", SplitTable>>;
+  readonly #datasets: number;
+  /** Made when it is asked for. */
+  #all: SplitTable | undefined;
 
   constructor(program: Program, datasets: readonly LoadedData[]) {
     this.#program = program;
-    const table = (split: Split): SplitTable => splitTable(program, datasets.map((data) => data[split])); // prettier-ignore
+    this.#datasets = datasets.length;
+    const table = (split: "train" | "test"): SplitTable => splitTable(program, datasets.map((data) => data[split])); // prettier-ignore
     this.#tables = { train: table("train"), test: table("test") };
   }
 
   /** Rows of one dataset. */
   rows(split: Split): number {
-    return this.#tables[split].rows;
+    const { train, test } = this.#tables;
+    return split === "all" ? train.rows + test.rows : this.#tables[split].rows;
+  }
+
+  /** The first target of every row of a dataset: its class, or its first value. */
+  firstTargets(split: Split, dataset: number): Float32Array {
+    const { tf } = this.#program.engine;
+    const { rows, y } = this.#table(split);
+    const column = tf.slice(y.table, [y.first[dataset]!, 0], [rows, 1]);
+    const values = column.dataSync<"float32">().slice();
+    column.dispose();
+    return values;
   }
 
   /** One batch: member k reads rows `rows[k B .. (k+1) B)` of dataset `datasets[k]`. The caller owns the result. */
@@ -53,7 +69,7 @@ export class FusedData {
   /** The same, of rows that are on the device: int32 [K, B], lent. */
   take(split: Split, datasets: readonly number[], rows: Tensor): Batch {
     const { tf } = this.#program.engine;
-    const { x, y } = this.#tables[split];
+    const { x, y } = this.#table(split);
     const taken = ({ table, first }: Stacked): Tensor3D => {
       const offsets = datasets.map((dataset) => first[dataset]!);
       const moved = offsets.some((row) => row !== 0);
@@ -65,8 +81,26 @@ export class FusedData {
     return tidied(tf, () => ({ input: taken(x), targets: targetsOf(this.#program, taken(y)) }));
   }
 
+  #table(split: Split): SplitTable {
+    if (split !== "all") return this.#tables[split];
+    const { tf } = this.#program.engine;
+    const { train, test } = this.#tables;
+    const joined = (of: (table: SplitTable) => Stacked): Stacked => {
+      const table = tf.tidy(() => {
+        const parts = Array.from({ length: this.#datasets }, (_, dataset) =>
+          [train, test].map((split) => rowsOf(tf, of(split), dataset, split.rows)),
+        );
+        return tf.concat(parts.flat(), 0);
+      });
+      const first = Array.from({ length: this.#datasets }, (_, dataset) => dataset * (train.rows + test.rows));
+      return { table: tf.keep(table), first };
+    };
+    this.#all ??= { rows: train.rows + test.rows, x: joined(({ x }) => x), y: joined(({ y }) => y) };
+    return this.#all;
+  }
+
   dispose(): void {
-    for (const { x, y } of Object.values(this.#tables)) {
+    for (const { x, y } of [...Object.values(this.#tables), ...(this.#all === undefined ? [] : [this.#all])]) {
       x.table.dispose();
       y.table.dispose();
     }
@@ -105,3 +139,6 @@ export function join(parts: readonly Float32Array[]): Float32Array {
   }, 0);
   return all;
 }
+
+const rowsOf = (tf: Tf, { table, first }: Stacked, dataset: number, rows: number): Tensor =>
+  tf.slice(table, [first[dataset]!, 0], [rows, -1]);

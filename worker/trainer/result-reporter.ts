@@ -1,6 +1,7 @@
 /** Builds the results of one program's cells and hands them out. */
 import type { CellId } from "../../src/core/ids.ts";
 import type { CellResult, Estimate } from "../../src/result/cell-result.ts";
+import type { CellEstimates } from "../complexity/estimate.ts";
 import type { Program } from "../engine/program.ts";
 import type { Trained } from "../train/train.ts";
 import type { ShardEvents } from "./shard.ts";
@@ -32,18 +33,19 @@ export class ResultReporter {
       trainAccuracy: null,
       testAccuracy: null,
       estimate: null,
+      behavioural: null,
     });
   }
 
   complete(
     { member, steps, stopped, train, test }: Trained & { outcome: "ok" },
-    estimate: Estimate | null,
+    { estimate, behavioural }: CellEstimates,
     trainMs: number,
     estimateMs: number,
   ): void {
     const scores = { trainLoss: train.loss, testLoss: test.loss, testAccuracy: test.accuracy };
     this.#events.log(member.cell.id, "info", `trained: ${steps} steps, ended by ${stopped}`, scores);
-    if (estimate !== null) this.#tellEstimate(member.cell.id, estimate);
+    for (const each of [estimate, behavioural]) if (each !== null) this.#tellEstimate(member.cell.id, each);
     this.#events.result(member.cell.id, {
       ...this.#common(trainMs, estimateMs),
       outcome: "ok",
@@ -55,11 +57,12 @@ export class ResultReporter {
       trainAccuracy: train.accuracy,
       testAccuracy: test.accuracy,
       estimate,
+      behavioural,
     });
   }
 
-  #tellEstimate(id: CellId, { lambdaHat, lambdaSe, verdict, verdictReason }: Estimate): void {
-    const fields = { lambdaHat, lambdaSe, reason: verdictReason };
+  #tellEstimate(id: CellId, { estimand, sampler, lambdaHat, lambdaSe, verdict, verdictReason }: Estimate): void {
+    const fields = { estimand, sampler, lambdaHat, lambdaSe, reason: verdictReason };
     this.#events.log(id, verdict === "ok" ? "info" : "warn", `estimated: ${verdict}`, fields);
   }
 

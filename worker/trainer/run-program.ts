@@ -95,7 +95,7 @@ async function estimateInParts(
       await inTensorScope(tf, async () => {
         const estimates = await estimateAll(program, data, part, tidyingEvents(run), pace);
         const estimateMs = (clock.monotonicMs() - startMs) / part.length;
-        part.forEach((ended, i) => report.complete(ended, estimates[i] ?? null, trainMs, estimateMs));
+        part.forEach((ended, i) => report.complete(ended, estimates[i]!, trainMs, estimateMs));
       });
     } catch (error) {
       if (!isOutOfMemory(error)) throw error;
