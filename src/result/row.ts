@@ -183,7 +183,7 @@ export const RESULT_COLUMNS: readonly ResultColumn[] = [
     "truth_at_t",
     "number",
     "exact t E[L(w) - L(w0)] at this n_beta and gamma, where it is known: what lambda_hat estimates",
-    ({ atT }, { nBeta, gamma }) => (nBeta === null || gamma === null ? undefined : atT(nBeta, gamma)),
+    (truth, { nBeta, gamma }) => (nBeta === null || gamma === null ? undefined : truth.atT(nBeta, gamma)),
   ),
   ofEstimate("r_hat", "number", "", "rank-normalised split R-hat (Vehtari et al. 2021)", (e) => e.rHat),
   ofEstimate("ess", "number", "draws", "effective sample size, bulk", (e) => e.essBulk),

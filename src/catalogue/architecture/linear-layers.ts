@@ -41,8 +41,9 @@ export function layerFlops(widths: Widths): number {
 }
 
 /** x W_1 .. W_L; what stands between two layers is a hidden activation. */
-export function throughLayers({ tf, hidden }: ForwardContext, x: Tensor3D, layers: readonly Tensor[]): Tensor3D {
-  const inner = layers.slice(0, -1).reduce<Tensor3D>((a, weight) => hidden(product(tf, a, weight)), x);
+export function throughLayers(context: ForwardContext, x: Tensor3D, layers: readonly Tensor[]): Tensor3D {
+  const { tf } = context;
+  const inner = layers.slice(0, -1).reduce<Tensor3D>((a, weight) => context.hidden(product(tf, a, weight)), x);
   return product(tf, inner, layers.at(-1)!);
 }
 

@@ -52,7 +52,7 @@ const CASES: readonly (readonly [string, CellGiven])[] = [
       architecture: { kind: "normal-crossing", powers: "1 1" },
       data: { kind: "realizable", inputs: 1, outputs: 1, distribution: "basis", train: 40, test: 4 },
       train: { steps: 0, start: "canonical" },
-      estimate: { ...ESTIMATE, batch: 0, nBeta: 100, draws: 4000, thin: 4, burnIn: 1000, stepSize: 0.03 },
+      estimate: { ...ESTIMATE, batch: 0, nBeta: 50, draws: 1500, burnIn: 300, stepSize: 0.2 },
     },
   ],
 ];
