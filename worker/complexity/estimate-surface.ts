@@ -256,8 +256,13 @@ class SurfaceWork {
   }
 
   /** Step 3: of each cell, a record for the estimate and for each further point of its curves. */
-  async #sampleAll(cells: readonly number[], anchored: readonly Anchored[]): Promise<readonly (readonly ChainRecord[])[]> {
-    const posteriors = cells.flatMap((cell, i) => this.#curve.map((point) => this.#posterior(cell, anchored[i]!, point)));
+  async #sampleAll(
+    cells: readonly number[],
+    anchored: readonly Anchored[],
+  ): Promise<readonly (readonly ChainRecord[])[]> {
+    const posteriors = cells.flatMap((cell, i) =>
+      this.#curve.map((point) => this.#posterior(cell, anchored[i]!, point)),
+    );
     const records = this.#isAdjusted ? await this.#byHmc(posteriors) : await this.#byLangevin(posteriors);
     const points = this.#curve.length;
     return cells.map((_, i) => records.slice(i * points, (i + 1) * points));
