@@ -66,8 +66,8 @@ export interface SurfaceEstimate {
 const RETRIES = 2;
 /** Rows of Hessian-vector products where not all are taken. */
 const MOST_HESSIAN_ROWS = 4096;
-/** Share of lambda that w0 may be above the minimum of the quadratic approximation before it is refined. */
-const REFINE_FROM = 0.1;
+/** Share of `quad` that w0 may be above the minimum of the quadratic approximation before it is refined: lambda-hat loses it. */
+const REFINE_FROM = 0.02;
 const REFINE_STEPS = 400;
 /** The first step of an adjusted chain, as a share of the stiffest direction's time; it is learned from there. */
 const FIRST_STEP = 0.5;
