@@ -46,7 +46,7 @@ const STEPS = 20;
  * |h v| as a share of |w0|, at least of 1, v of length 1. The difference of gradients in float32 errs by about 1e-7 |g| / h, which
  * flat directions would show as curvature; the third derivative, by h^2.
  */
-const DIFFERENCE = 1e-2;
+const DIFFERENCE = 3e-3;
 /** Nodes below this share of the largest are rounding, and count as 0. */
 const ZERO = 1e-7;
 
