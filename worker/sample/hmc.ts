@@ -292,11 +292,6 @@ class HmcRun {
       } finally {
         tf.dispose([...end.position, ...end.gradient]);
       }
-    } catch (error) {
-      // Cancelled on the way.
-      tf.dispose([...momentum, ...points.flatMap(({ difference, sums }) => [difference, sums])]);
-      if (phase !== start) tf.dispose([...phase.position, ...phase.momentum, ...gradient]);
-      throw error;
     } finally {
       tf.dispose([...momentum]);
     }
