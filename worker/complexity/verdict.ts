@@ -3,11 +3,12 @@
  *
  *   diverged       a draw, or more than half of the proposals, was not finite; or x is beyond 50 times its ceiling d/2
  *   over-ceiling   lambda-hat is above min(d, rank J)/2 by more than 3 SE (a regular model sits at it)
+ *   biased         where the pull holds what is measured
  *   not-a-minimum  lambda-hat is below 0; or a loss below w0's was seen by more than a tenth of lambda-hat; or the quadratic
  *                  approximation promises one lower by more than a quarter of it
  *   unconverged    R-hat above its limit, or ESS below max(100, 1/(lambda tol^2)), or the halves differ by more than 2 SE
  *   biased         var(x)/mean(x) outside of [0.8, 1.25] and of what chance and the prior's share explain; virial above 1.02;
- *                  whole and half steps differ; or the pull holds what is measured
+ *                  whole and half steps differ
  *   ok
  *
  * Limits that are statistics themselves:
@@ -86,6 +87,8 @@ export function judge(inputs: VerdictInputs): Judgement {
   if (lambdaHat > ceiling + CEILING_STANDARD_ERRORS * lambdaSe) {
     return { verdict: "over-ceiling", reason: `${estimate} is above the ceiling ${text(ceiling)}` };
   }
+  const pull = pullDoubt(inputs);
+  if (pull !== undefined) return { verdict: "biased", reason: pull };
   const lower = lowerDoubt(inputs, estimate);
   if (lower !== undefined) return { verdict: "not-a-minimum", reason: lower };
   const doubts = convergenceDoubts(inputs);
@@ -148,8 +151,15 @@ const convergenceText = ({ rHat, ess, chains, halvesZ, varOverMean }: VerdictInp
   `R-hat ${text(rHat)} (limit ${text(rHatLimit(ess, chains))}), ESS ${text(ess)}, ` +
   `halves differ by ${text(halvesZ)} standard errors, var/mean ${text(varOverMean)}`;
 
+/** Where the pull is what is measured, nothing else that is read says much. */
+function pullDoubt({ varOverMeanExpected }: VerdictInputs): string | undefined {
+  if (varOverMeanExpected >= LEAST_SHARE_OF_LANDSCAPE) return undefined;
+  const share = text(varOverMeanExpected);
+  return `the pull gamma holds what is measured, the landscape's share is ${share}: take a smaller gamma or a larger t`;
+}
+
 function biasDoubts(inputs: VerdictInputs): readonly string[] {
-  const { virial, virialSe, stepBias, stepBiasZ, varOverMeanExpected } = inputs;
+  const { virial, virialSe, stepBias, stepBiasZ } = inputs;
   const doubts: string[] = [];
   const spread = spreadDoubt(inputs);
   if (spread !== undefined) doubts.push(spread);
@@ -158,11 +168,6 @@ function biasDoubts(inputs: VerdictInputs): readonly string[] {
   }
   if (Math.abs(stepBias) > MOST_STEP_BIAS && Math.abs(stepBiasZ) > STEP_BIAS_STANDARD_ERRORS) {
     doubts.push(`whole and half steps differ by ${text(stepBias)} of lambda-hat (${text(stepBiasZ)} standard errors)`);
-  }
-  if (varOverMeanExpected < LEAST_SHARE_OF_LANDSCAPE) {
-    doubts.push(
-      `the pull gamma holds what is measured: the landscape's share is ${text(varOverMeanExpected)}; a smaller gamma or a larger t`,
-    );
   }
   return doubts;
 }

@@ -48,6 +48,8 @@ const WARM_UP_SHARE = 0.4;
 /** Draws of each chain before `isDone` is asked for the first time, and between two times. */
 const FIRST_LOOK = 20;
 const LOOK_EVERY = 5;
+/** Of a dispersed start, in units of what the pull alone allows. */
+const DISPERSED_SD = 0.1;
 /** x that is below 0 by less may be rounding. */
 const LEAST_BELOW = 0.01;
 /** All trajectories in the world have lengths from this key: see above. */
@@ -226,13 +228,15 @@ class HmcRun {
 
   #start(): Stand {
     const { tf } = this.#surface.engine;
+    const spread = new MemberVector(tf, this.#lanes.lanes.map((lane) => this.#startSd(lane))); // prettier-ignore
     const position = this.#normals("start", 0).map((normal, p) =>
       tf.tidy(() => {
-        const start = tf.add(this.#lanes.anchor[p]!, tf.mul(START_SD, normal));
+        const start = tf.add(this.#lanes.anchor[p]!, tf.mul(spread.at(normal.rank), normal));
         normal.dispose();
         return start;
       }),
     );
+    spread.dispose();
     try {
       const { gradient, difference } = this.#evaluate(position);
       const [t, gamma] = [this.#lanes.t, this.#lanes.gamma].map((vector) => (rank: number) => vector.at(rank));
@@ -257,6 +261,11 @@ class HmcRun {
     const { noise } = this.#surface.engine;
     const keys = this.#lanes.lanes.map((lane) => fold(this.#keyOf(lane), purpose));
     return this.#surface.shapes.map((shape, b) => noise.normals(keys.map((key) => ({ key, a: index, b })), shape)); // prettier-ignore
+  }
+
+  /** Every other chain starts far out, where the others may need longer than the budget to come: R-hat then tells. */
+  #startSd({ posterior, chain }: Lane): number {
+    return chain % 2 === 0 ? START_SD : DISPERSED_SD / Math.sqrt(this.#posteriors[posterior]!.gamma);
   }
 
   #keyOf({ posterior, chain }: Lane): RandomKey {

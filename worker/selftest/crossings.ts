@@ -7,7 +7,7 @@ import type { Section } from "./section.ts";
 const PER_T = 2;
 const GATE = { share: 0.01, standardErrors: 3, mostSe: 0.06 };
 /** The arms of a crossing are long and thin: trajectories must be as long. */
-const ESTIMATE = { chains: 32, budget: 12_000, trajectory: 60, tolerance: 0.02 };
+const ESTIMATE = { chains: 32, budget: 24_000, trajectory: 60, tolerance: 0.02 };
 
 const crossing = (powers: string, form: "product" | "sum") => {
   const outputs = form === "sum" ? numbersOf(powers).length : 1;
