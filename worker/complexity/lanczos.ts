@@ -3,7 +3,8 @@
  * of gradients, H v = (g(w0 + h v) - g(w0 - h v)) / 2h, on a fixed set of rows, for all cells and probes as one fused program.
  *
  * From a random start v of signs the run is a Gauss quadrature, v^T f(H) v = d sum_k weight_k f(node_k) (Bai, Fahey & Golub,
- * 1996; Ubaru, Chen & Saad, SIAM J. Matrix Anal. 38, 2017), whose mean over probes is tr f(H). From the start g = grad L(w0) it
+ * 1996; Ubaru, Chen & Saad, SIAM J. Matrix Anal. 38, 2017), whose mean over probes is tr f(H). With few directions the probes
+ * are the unit vectors, and the trace is exact. From the start g = grad L(w0) it
  * tells how far below w0 the quadratic approximation of U has its minimum:
  *   descent = (t^2 / 2) g^T (t H + gamma)^-1 g,
  * what the posterior mean of x loses because w0 is no minimum. Negative curvature counts as 0.
@@ -40,6 +41,8 @@ export interface LanczosSource {
 
 const PROBES = 3;
 const STEPS = 20;
+/** Up to so many directions a run knows all of H: then a probe for each, for three of signs would err by some ten percent. */
+const FEW_DIRECTIONS = STEPS;
 /** |h v|, v of length 1: the difference of gradients in float32 errs by about 1e-7 |g| / h. */
 const DIFFERENCE = 1e-3;
 
@@ -55,7 +58,8 @@ interface Run {
 export function lanczos(source: LanczosSource, withProbes: boolean): readonly LanczosSpectrum[] {
   const { surface, cells, anchors, rows } = source;
   const { tf } = surface.engine;
-  const lanes = 1 + (withProbes ? PROBES : 0);
+  const few = surface.dimension <= FEW_DIRECTIONS;
+  const lanes = 1 + (withProbes ? (few ? surface.dimension : PROBES) : 0);
   const of = cells.flatMap((_, i) => Array.from({ length: lanes }, () => i));
   const all = new Int32Array(of.length * rows[0]!.length);
   of.forEach((i, lane) => all.set(rows[i]!, lane * rows[0]!.length));
@@ -65,7 +69,9 @@ export function lanczos(source: LanczosSource, withProbes: boolean): readonly La
   const w0 = stackWeights(surface, of.map((i) => anchors[i]!)); // prettier-ignore
   try {
     const slopes = source.slopes ?? gradientsOf(surface, batch, w0).filter((_, lane) => lane % lanes === 0);
-    const starts = of.map((i, lane) => (lane % lanes === 0 ? slopes[i]! : signs(source.keys[i]!, lane % lanes, surface.dimension))); // prettier-ignore
+    const probe = (i: number, at: number): Float32Array =>
+      few ? unit(at - 1, surface.dimension) : signs(source.keys[i]!, at, surface.dimension);
+    const starts = of.map((i, lane) => (lane % lanes === 0 ? slopes[i]! : probe(i, lane % lanes)));
     const norms = starts.map(norm);
     const runs = starts.map((start, lane) => open(start, norms[lane]!));
     const steps = Math.min(STEPS, surface.dimension);
@@ -115,7 +121,13 @@ const ruleOf = ({ diagonal, beside }: Run): GaussRule | undefined =>
   diagonal.length === 0 ? undefined : gaussRule(diagonal, beside.slice(0, diagonal.length - 1));
 
 /** One step of every open run. */
-function advance(surface: Surface, batch: SurfaceBatch, w0: readonly Tensor[], runs: readonly Run[], last: boolean): void {
+function advance(
+  surface: Surface,
+  batch: SurfaceBatch,
+  w0: readonly Tensor[],
+  runs: readonly Run[],
+  last: boolean,
+): void {
   if (!runs.some(({ isOpen }) => isOpen)) return;
   const zero = new Float32Array(surface.dimension);
   const images = hessianTimes(surface, batch, w0, runs.map(({ vectors, isOpen }) => (isOpen ? vectors.at(-1)! : zero))); // prettier-ignore
@@ -154,7 +166,12 @@ function hessianTimes(
 }
 
 /** w0 + h v */
-function shifted(surface: Surface, w0: readonly Tensor[], vectors: readonly Float32Array[], h: number): readonly Tensor[] {
+function shifted(
+  surface: Surface,
+  w0: readonly Tensor[],
+  vectors: readonly Float32Array[],
+  h: number,
+): readonly Tensor[] {
   const { tf } = surface.engine;
   let from = 0;
   return w0.map((tensor) => {
@@ -205,6 +222,12 @@ export function wholeGradients(
   }
   tf.dispose([...w0]);
   return sums;
+}
+
+function unit(at: number, count: number): Float32Array {
+  const vector = new Float32Array(count);
+  vector[at] = 1;
+  return vector;
 }
 
 function signs(key: RandomKey, probe: number, count: number): Float32Array {
