@@ -4,12 +4,18 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { ARCHITECTURES, OPTIMIZERS, REGULARISERS } from "../../src/catalogue/registry.ts";
-import { fuseKeyOf, type Cell } from "../../src/spec/cell.ts";
+import { fuseKeyOf, type Cell, type EstimateConfig } from "../../src/spec/cell.ts";
 import type { Engine } from "../../worker/engine/engine.ts";
 import { expectSameStatement, statementOf, type Statement } from "../support/cell-statement.ts";
 import { recordShard } from "../support/shard-recorder.ts";
 import { openTestEngine, THE_SAME } from "../support/test-backend.ts";
-import { tinyCell, type CellGiven, type Given } from "../support/tiny-cells.ts";
+import {
+  ESTIMATE as DEFAULT_ESTIMATE,
+  SGLD_ESTIMATE,
+  tinyCell,
+  type CellGiven,
+  type Given,
+} from "../support/tiny-cells.ts";
 
 /** A smallest interesting instance of each architecture, with data that it takes. */
 const INSTANCES: Readonly<Record<string, Pick<CellGiven, "architecture" | "data">>> = {
@@ -54,18 +60,25 @@ const REGULARISER_FIELDS: Readonly<Record<string, Readonly<Record<string, number
 };
 
 const TRAIN = { steps: 6, batch: 8, evalEvery: 3, schedule: "cosine" } as const;
-const ESTIMATE = {
-  sampler: "sgld",
-  chains: 2,
-  draws: 6,
-  burnIn: 2,
-  thin: 2,
-  batch: 10,
-  nBeta: 0,
-  gamma: 1,
-  stepSize: 0,
-  kernelRows: 12,
-} as const;
+const ESTIMATE: EstimateConfig = { ...DEFAULT_ESTIMATE, chains: 2, budget: 40, trajectory: 3, kernelRows: 12 };
+/** Every way to estimate. The weights are hardly trained: where a loss may be refined, it is. */
+const ESTIMATES: Readonly<Record<string, EstimateConfig>> = {
+  "adjusted, on a subset": { ...ESTIMATE, subset: 25 },
+  "adjusted, with the whole kernel": { ...ESTIMATE, kernelRows: 400 },
+  minibatches: { ...ESTIMATE, tier: "B", batch: 10, budget: 60 },
+  "minibatches of all rows": { ...ESTIMATE, tier: "B", batch: 0, budget: 60 },
+  "both estimands": { ...ESTIMATE, estimand: "both", inputs: "all" },
+  "both estimands by minibatches": { ...ESTIMATE, estimand: "both", tier: "B", batch: 10, budget: 60 },
+  "behavioural, of the other distance": { ...ESTIMATE, estimand: "behavioural", distance: "mse" },
+  "curves in t and in gamma": { ...ESTIMATE, curveNBeta: "0.25 1 4", curveGamma: "0.1 10" },
+  "curves by minibatches": { ...ESTIMATE, tier: "B", batch: 10, budget: 60, curveNBeta: "0.5 2 4" },
+  "some parameters, some rows": { ...ESTIMATE, parameters: "weight", rows: "class:1" },
+  "a gamma of its own": { ...ESTIMATE, gamma: 0, rho: 0.2 },
+  sgld: { ...SGLD_ESTIMATE, chains: 2, draws: 6, burnIn: 2, thin: 2, batch: 10, kernelRows: 12 },
+  "rmsprop-sgld": { ...SGLD_ESTIMATE, sampler: "rmsprop-sgld", chains: 2, draws: 6, burnIn: 2, batch: 10 },
+  sgnht: { ...SGLD_ESTIMATE, sampler: "sgnht", chains: 2, draws: 6, burnIn: 2, batch: 10 },
+  "adjusted, never refined": { ...ESTIMATE, refine: "never" },
+};
 
 let engine: Engine;
 beforeAll(async () => {
@@ -147,6 +160,30 @@ describe(`a cell's result is ${THE_SAME} fused or alone`, () => {
         expectSame(await together(cells.slice(at, at + width)), said);
       }
     }
+  });
+
+  test.each(Object.entries(ESTIMATES))("estimated by: %s", async (name, estimate) => {
+    const cells = [1, 2, 3, 4].map((seed) =>
+      tinyCell({
+        data: { kind: "moons", train: 40, test: 20, noise: 0.1 * seed, seed },
+        seed,
+        train: { ...TRAIN, steps: 40 },
+        estimate,
+      }),
+    );
+    const shard = await recordShard(engine, cells);
+    for (const { id } of cells) {
+      const { estimate: found, behavioural } = shard.results.get(id)!;
+      const isTrained =
+        estimate.sampler !== "tiered" || estimate.refine === "never" || found!.estimand.startsWith("behavioural");
+      expect(found!.anchorMoved! > 0, name).toBe(!isTrained);
+      expect(behavioural !== null).toBe(estimate.estimand === "both");
+    }
+
+    const said = await alone(cells);
+    expectSame(new Map(cells.map((cell) => [cell.id, statementOf(shard, cell)])), said);
+    expectSame(await together(cells.toReversed().slice(1)), said);
+    expect(new Set([...said.values()].map(({ digest }) => digest)).size).toBe(cells.length);
   });
 
   test("beside cells that read other data, and beside cells that stop early", async () => {

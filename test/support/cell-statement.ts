@@ -22,7 +22,7 @@ export interface Statement {
 const ROUNDING = 1e-4;
 
 /** Made of the ranks of few draws, which jump when two of them change places; the draws themselves are compared. */
-const OF_RANKS: ReadonlySet<string> = new Set(["rHat", "essBulk", "essTail", "lambdaSe"]);
+const OF_RANKS: ReadonlySet<string> = new Set(["rHat", "essBulk", "essTail", "essMean", "lambdaSe", "halvesZ"]);
 /** Text with numbers in it, and what may differ between programs. */
 const NOT_COMPARED: ReadonlySet<string> = new Set(["verdict", "verdictReason", "timing", "backend", "fuseWidth"]);
 
@@ -38,10 +38,14 @@ export function statementOf(shard: RecordedShard, { id }: Cell): Statement {
   };
 }
 
-function figuresOf(result: CellResult): readonly (readonly [string, number])[] {
-  return Object.entries({ ...result, ...result.estimate }).flatMap(([name, value]) =>
-    typeof value === "number" && !OF_RANKS.has(name) && !NOT_COMPARED.has(name) ? [[name, value] as const] : [],
-  );
+function figuresOf({ estimate, behavioural, ...result }: CellResult): readonly (readonly [string, number])[] {
+  const of = (values: object, prefix = ""): readonly (readonly [string, number])[] =>
+    Object.entries(values).flatMap(([name, value]) =>
+      typeof value === "number" && !OF_RANKS.has(name) && !NOT_COMPARED.has(name)
+        ? [[`${prefix}${name}`, value] as const]
+        : [],
+    );
+  return [...of(result), ...of(estimate ?? {}), ...of(behavioural ?? {}, "behavioural.")];
 }
 
 /** Bit for bit on wasm, else within rounding. */

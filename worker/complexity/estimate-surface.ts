@@ -160,8 +160,7 @@ class SurfaceWork {
     const kernels = cells.map((cell, i) => this.#problems[cell]!.kernelAt?.(at[i]!.weights));
     const knows = (kernel: Kernel | undefined): boolean =>
       kernel !== undefined && (kernel.whole || kernel.spectrum.rankIsWhole);
-    const needsProbes = !kernels.every(knows);
-    const spectra = this.#lanczos(cells, at.map(({ weights }) => weights), needsProbes); // prettier-ignore
+    const spectra = this.#spectra(cells, at.map(({ weights }) => weights), kernels.map((kernel) => !knows(kernel))); // prettier-ignore
     return cells.map((_, i) => {
       const [kernel, spectrum] = [kernels[i], spectra[i]!];
       const { weights, moved, gain, gradients } = at[i]!;
@@ -170,6 +169,22 @@ class SurfaceWork {
       const descent = descentOf(spectrum, t, gamma);
       return { weights, t, gamma, form, descent, kernelRows: kernel?.rows ?? 0, moved, gain, gradients: gradients + spectrum.gradients }; // prettier-ignore
     });
+  }
+
+  /** A cell's spectrum is with probes where it needs them, whatever those beside it need. */
+  #spectra(
+    cells: readonly number[],
+    anchors: readonly (readonly Float32Array[])[],
+    needsProbes: readonly boolean[],
+  ): readonly LanczosSpectrum[] {
+    const spectra = new Map<number, LanczosSpectrum>();
+    for (const withProbes of [true, false]) {
+      const own = [...cells.keys()].filter((i) => needsProbes[i] === withProbes);
+      if (own.length === 0) continue;
+      const found = this.#lanczos(own.map((i) => cells[i]!), own.map((i) => anchors[i]!), withProbes); // prettier-ignore
+      own.forEach((i, at) => spectra.set(i, found[at]!));
+    }
+    return cells.map((_, i) => spectra.get(i)!);
   }
 
   #lanczos(

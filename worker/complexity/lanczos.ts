@@ -5,7 +5,8 @@
  * From a random start v of signs the run is a Gauss quadrature, v^T f(H) v = d sum_k weight_k f(node_k) (Bai, Fahey & Golub,
  * 1996; Ubaru, Chen & Saad, SIAM J. Matrix Anal. 38, 2017), whose mean over probes is tr f(H). A few steps do not tell curvatures
  * of 1/t from none, so the rule of a probe is Gauss and Radau's with a node at 0: what it leaves unresolved counts as flat, and
- * tr f(H) of an f like t s / (t s + gamma), whose derivatives alternate in sign, is bounded from below. From the start g = grad L(w0) it
+ * tr f(H) of an f like t s / (t s + gamma), whose derivatives alternate in sign, is bounded from below. With
+ * few directions the probes are the unit vectors, and the trace is exact. From the start g = grad L(w0) it
  * tells how far below w0 the quadratic approximation of U has its minimum:
  *   descent = (t^2 / 2) g^T (t H + gamma)^-1 g,
  * what the posterior mean of x loses because w0 is no minimum. Negative curvature counts as 0.
@@ -42,6 +43,8 @@ export interface LanczosSource {
 
 const PROBES = 3;
 const STEPS = 20;
+/** Up to so many directions a run knows all of H: then a probe for each, for three of signs would err by some ten percent. */
+const FEW_DIRECTIONS = STEPS;
 /**
  * |h v| as a share of |w0|, at least of 1, v of length 1. The difference of gradients in float32 errs by about 1e-7 |g| / h, which
  * flat directions would show as curvature; the third derivative, by h^2.
@@ -62,7 +65,8 @@ interface Run {
 export function lanczos(source: LanczosSource, withProbes: boolean): readonly LanczosSpectrum[] {
   const { surface, cells, anchors, rows } = source;
   const { tf } = surface.engine;
-  const lanes = 1 + (withProbes ? PROBES : 0);
+  const few = surface.dimension <= FEW_DIRECTIONS;
+  const lanes = 1 + (withProbes ? (few ? surface.dimension : PROBES) : 0);
   const of = cells.flatMap((_, i) => Array.from({ length: lanes }, () => i));
   const all = new Int32Array(of.length * rows[0]!.length);
   of.forEach((i, lane) => all.set(rows[i]!, lane * rows[0]!.length));
@@ -72,7 +76,9 @@ export function lanczos(source: LanczosSource, withProbes: boolean): readonly La
   const w0 = stackWeights(surface, of.map((i) => anchors[i]!)); // prettier-ignore
   try {
     const slopes = source.slopes ?? gradientsOf(surface, batch, w0).filter((_, lane) => lane % lanes === 0);
-    const starts = of.map((i, lane) => (lane % lanes === 0 ? slopes[i]! : signs(source.keys[i]!, lane % lanes, surface.dimension))); // prettier-ignore
+    const probe = (i: number, at: number): Float32Array =>
+      few ? unit(at - 1, surface.dimension) : signs(source.keys[i]!, at, surface.dimension);
+    const starts = of.map((i, lane) => (lane % lanes === 0 ? slopes[i]! : probe(i, lane % lanes)));
     const norms = starts.map(norm);
     const runs = starts.map((start, lane) => open(start, norms[lane]!));
     const steps = Math.min(STEPS, surface.dimension);
@@ -239,6 +245,12 @@ export function wholeGradients(
   }
   tf.dispose([...w0]);
   return sums;
+}
+
+function unit(at: number, count: number): Float32Array {
+  const vector = new Float32Array(count);
+  vector[at] = 1;
+  return vector;
 }
 
 function signs(key: RandomKey, probe: number, count: number): Float32Array {

@@ -83,6 +83,23 @@ describe("the spectrum by Lanczos", () => {
     expect(topOf(spectrum!)).toBeCloseTo(a + b, 3);
   });
 
+  test("of few directions is exact, whatever the Hessian: a probe of signs would be off by a third here", () => {
+    // H = 1 1^T of d = 9, whose one eigenvalue is d: v^T H v = (sum v)^2.
+    const d = 9;
+    const even: RowFormula = {
+      rows: 2,
+      shapes: [[1], [d - 1]],
+      losses: (tf, w, rows) => {
+        const loss = tf.mul(0.5, tf.square(tf.sum(w, -1)));
+        return tf.add(tf.mul(0, tf.cast(rows, "float32")), tf.reshape(loss, [-1, 1]));
+      },
+    };
+    const [spectrum] = spectraOf(even, [Array.from({ length: d }, () => 0.1)]);
+    const share = (s: number): number => (20 * s) / (20 * s + 1);
+    expect(traceOf(spectrum!, share)).toBeCloseTo(share(d), 3);
+    expect(traceOf(spectrum!, (s) => s)).toBeCloseTo(d, 3);
+  });
+
   test("gives the closed form that the eigenvalues give", () => {
     const [t, gamma] = [150, 1];
     const [spectrum] = spectraOf(bowlRows(WIDE), [AT_ZERO]);
