@@ -22,6 +22,7 @@ export interface ReportDocument {
   readonly lede: string;
   readonly headlines: readonly Headline[];
   readonly sections: readonly Section[];
-  /** The sweep file. */
+  /** What `specText` is: "Sweep file". */
+  readonly specTitle: string;
   readonly specText: string;
 }

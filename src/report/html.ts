@@ -34,7 +34,7 @@ export function* htmlOf(report: ReportDocument): Generator<string> {
 <dl class="headlines">${report.headlines.map(headlineHtml).join("")}</dl>
 `;
   for (const section of report.sections) yield* sectionHtml(section);
-  yield `<details><summary>Sweep file</summary><pre>${escapeHtml(report.specText)}</pre></details>
+  yield `<details><summary>${escapeHtml(report.specTitle)}</summary><pre>${escapeHtml(report.specText)}</pre></details>
 </main>
 </body>
 </html>
