@@ -4,6 +4,7 @@ import { calibrateCommand } from "./commands/calibrate.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { coordinatorCommand } from "./commands/coordinator.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { selftestCommand } from "./commands/selftest.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { planCommand } from "./commands/plan.ts";
 import { resultsCommand } from "./commands/results.ts";
@@ -27,5 +28,6 @@ export const COMMANDS: readonly Command[] = [
   resultsCommand,
   cancelCommand,
   doctorCommand,
+  selftestCommand,
   versionCommand,
 ];

@@ -63,7 +63,7 @@ export function formulaSurface(
             const flat = leaves.map((leaf) => tf.reshape(leaf, [members, 1, -1]));
             return losses(tf, flat.length === 1 ? flat[0]! : tf.concat(flat, 2), rows);
           };
-          const { value, grads } = tf.valueAndGrads(of)([...weights], tf.fill([members, m], 1 / m));
+          const { value, grads } = tf.valueAndGrads(of)([...weights], tf.div(tf.ones([members, m]), m));
           return { rows: value, gradients: grads };
         });
       return { gradients, dispose: () => rows.dispose() };

@@ -1,7 +1,7 @@
 /** TensorFlow.js's core with its gradients, for the backends that come as packages beside it. One a process. */
 import { createRequire } from "node:module";
 import { invariant } from "../../src/core/errors.ts";
-import type { Tf } from "../../src/catalogue/entry.ts";
+import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -12,5 +12,14 @@ export function loadTfjsCore(): Tf {
   // The core bundle has no gradients of its own; tfjs-layers registers them.
   const layers: unknown = require("@tensorflow/tfjs-layers");
   invariant(layers, "tfjs-layers loads");
+  chainReshape(tf);
   return tf;
+}
+
+/** Two of those gradients, of `prod` and of `gather` with batch axes, call `tensor.reshape`, which the core bundle does not have. */
+function chainReshape(tf: Tf): void {
+  const prototype = tf.Tensor.prototype as { reshape?: (this: Tensor, shape: number[]) => Tensor };
+  prototype.reshape ??= function reshape(this: Tensor, shape: number[]): Tensor {
+    return tf.reshape(this, shape);
+  };
 }

@@ -39,6 +39,19 @@ export async function inTensorScope(tf: Tf, work: () => Promise<void>): Promise<
   }
 }
 
+/** What `work` kept is disposed when it throws: a gradient that fails forgets what it kept for itself. */
+export function disposingKept<T>(tf: Tf, work: () => T): T {
+  const kept = new KeptTensors(engineOf(tf));
+  try {
+    return work();
+  } catch (error) {
+    kept.dispose();
+    throw error;
+  } finally {
+    kept.close();
+  }
+}
+
 /** To be called now and then, between two operations: a scope would remember the tensors of every step to its end. */
 export function forgetDisposed(tf: Tf): void {
   const scope = engineOf(tf).state.activeScope;
