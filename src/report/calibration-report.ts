@@ -72,8 +72,7 @@ async function documentOf({ calibration, name, lede, block }: CalibrationFacts):
       { ...section, id: "choices", title: "Recommended settings", tables: [choiceTable(calibration)] },
       { ...section, id: "plots", title: "What was tried", intro: INTRO, figures, tables },
     ],
-    specTitle: "Block for a sweep file",
-    specText: block,
+    appendix: { title: "Block for a sweep file", text: block, isOpen: true },
   };
 }
 
@@ -89,7 +88,7 @@ export function choiceRows({ choices, recommended, measurements }: Calibration):
     t: figureText(found("t")?.estimate.nBeta),
     gamma: figureText(found("gamma")?.estimate.gamma),
     budget: String(recommended.budget),
-    sampler: `tier ${recommended.tier}`,
+    sampler: recommended.tier === "auto" ? `${found("sampler")?.label ?? "tier"} (auto)` : `tier ${recommended.tier}`,
   };
   return STAGES.map((stage) => [stage, values[stage], choices[stage].isSound ? "yes" : "no", choices[stage].reason]);
 }

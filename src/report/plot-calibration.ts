@@ -68,6 +68,7 @@ function overPanel(
     "Bars: ± one standard error. Colour and shape: verdict, hollow when bad.",
     found === undefined ? "" : `Dashed: chosen, ${figureText(found.x)}.`,
     region.length === 0 ? "" : "Grey: the flat region.",
+    marks.some(({ y }) => yScale.place(y) !== y) ? "Estimates beyond the axis are drawn at its edge." : "",
   );
   const layer = [
     ...regionLayer(stage, region, x),
@@ -117,10 +118,14 @@ function costPanel(measurements: readonly Measurement[]): Plot | Absent {
   return panel({ id, title, caption, data: { values }, layer });
 }
 
+/** Far from anything that could be compared; drawn at the edge. */
+const WILD: ReadonlySet<Verdict> = new Set(["diverged", "over-ceiling"]);
+
+/** Over all with their errors: of one cell the bad ones show where settings go wrong. */
 function scaleOf(marks: readonly Mark[]): ValueScale {
-  const of = (wanted: boolean): readonly number[] =>
-    marks.filter(({ measurement }) => (measurement.estimate.verdict === "ok") === wanted).map(({ y }) => y);
-  return scaleOver(of(true), of(false));
+  const tame = marks.filter(({ measurement }) => !WILD.has(measurement.estimate.verdict));
+  const wild = marks.filter((mark) => !tame.includes(mark)).map(({ y }) => y);
+  return scaleOver(tame.flatMap(({ y, error }) => [y - error, y + error]), wild); // prettier-ignore
 }
 
 function verdictsOf(marks: readonly Mark[]): readonly Verdict[] {
