@@ -1,5 +1,6 @@
 /** Every command, in the order of the help text. */
 import type { Command } from "./command.ts";
+import { calibrateCommand } from "./commands/calibrate.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { coordinatorCommand } from "./commands/coordinator.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -17,6 +18,7 @@ import { workerCommand } from "./commands/worker.ts";
 export const COMMANDS: readonly Command[] = [
   runCommand,
   planCommand,
+  calibrateCommand,
   coordinatorCommand,
   workerCommand,
   submitCommand,

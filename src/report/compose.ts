@@ -58,7 +58,7 @@ export async function composeReport(
     lede: ledeOf(rows, axes, followers, facts.provenance),
     headlines: headlinesOf(rows, wallMs),
     sections: [...(await figureSections(material)), ...tableSections(material, facts.provenance)],
-    specText: facts.provenance.specText,
+    appendix: { title: "Sweep file", text: facts.provenance.specText, isOpen: false },
   };
 }
 

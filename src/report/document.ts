@@ -22,6 +22,13 @@ export interface ReportDocument {
   readonly lede: string;
   readonly headlines: readonly Headline[];
   readonly sections: readonly Section[];
-  /** The sweep file. */
-  readonly specText: string;
+  /** The text at the page's end: the sweep file, or what else belongs to it whole. */
+  readonly appendix: Appendix;
+}
+
+export interface Appendix {
+  readonly title: string;
+  readonly text: string;
+  /** Shown at once, not only when it is asked for. */
+  readonly isOpen: boolean;
 }

@@ -34,7 +34,8 @@ export function* htmlOf(report: ReportDocument): Generator<string> {
 <dl class="headlines">${report.headlines.map(headlineHtml).join("")}</dl>
 `;
   for (const section of report.sections) yield* sectionHtml(section);
-  yield `<details><summary>Sweep file</summary><pre>${escapeHtml(report.specText)}</pre></details>
+  const { title: name, text, isOpen } = report.appendix;
+  yield `<details${isOpen ? " open" : ""}><summary>${escapeHtml(name)}</summary><pre>${escapeHtml(text)}</pre></details>
 </main>
 </body>
 </html>

@@ -20,8 +20,14 @@ export function plotsTruth(rows: readonly ResultRow[], colour: ReportAxis | unde
     title: "λ̂ against the truth",
     xTitle: "known value",
     yTitle: "λ̂ (sampled)",
-    explains: `Known exactly at the estimate's own t and γ for ${exact} of them; for the others the limit of large t. Dashed: λ̂ is true.`,
+    explains: `${knownText(exact, points.length)} Dashed: λ̂ is true.`,
     colour,
   });
   return [plot];
+}
+
+function knownText(exact: number, all: number): string {
+  if (exact === all) return "The value is exact at the estimate's own t and γ.";
+  if (exact === 0) return "The value is the limit of large t.";
+  return `The value is exact at the estimate's own t and γ for ${exact} of them, the limit of large t for the others.`;
 }

@@ -7,6 +7,7 @@ import { occam, temporaryFolder } from "./support/occam.ts";
 const COMMANDS = [
   "run",
   "plan",
+  "calibrate",
   "coordinator",
   "worker",
   "submit",

@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeReport } from "../../src/report/write-report.ts";
+import { estimatedInput, estimatedRows } from "../unit/report/estimated-sweep.ts";
 import { syntheticInput } from "../unit/report/synthetic-sweep.ts";
 
 const CHROMIUM = process.env["OCCAM_TEST_CHROMIUM"] ?? "/usr/bin/chromium";
@@ -49,6 +50,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`report.html in Chromium (skipped where $
     width: number,
     colorScheme: "light" | "dark" = "light",
     javaScriptEnabled = true,
+    address = url,
   ): Promise<Visit> {
     const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, javaScriptEnabled });
     const page = await context.newPage();
@@ -57,7 +59,7 @@ describe.skipIf(!existsSync(CHROMIUM))(`report.html in Chromium (skipped where $
     page.on("request", (request) => requests.push(request.url()));
     page.on("console", (message) => complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(error.message));
-    await page.goto(url, { waitUntil: "load" });
+    await page.goto(address, { waitUntil: "load" });
     return { page, requests, complaints };
   }
 
@@ -137,6 +139,35 @@ describe.skipIf(!existsSync(CHROMIUM))(`report.html in Chromium (skipped where $
     expect(spec.title.text).toBe("λ̂ by scale.width");
     await page.context().close();
   });
+
+  it.each([360, 1280])(
+    "shows curves, behavioural estimates and known truth in a window of %i pixels",
+    async (width) => {
+      const rows = estimatedRows().filter((_, index, all) => index % 24 === 0 || index >= all.length - 3);
+      const own = join(folder, `estimates-${width}`);
+      await writeReport(own, estimatedInput(rows));
+      const address = pathToFileURL(join(own, "report.html")).href;
+      const { page, requests, complaints } = await visit(width, "light", true, address);
+      expect([requests, complaints]).toEqual([[address], []]);
+      const ids = ["lambda-over-t", "lambda-over-gamma", "lambda-b-against-lambda", "lambda-against-truth"];
+      for (const id of [...ids, "lambda-b-by-scale-width"]) {
+        const plot = page.locator(`#${id} .plot svg`);
+        expect(await plot.isVisible(), id).toBe(true);
+        const box = await plot.boundingBox();
+        expect((box?.x ?? -1) + (box?.width ?? Infinity), id).toBeLessThanOrEqual(width);
+        // Marks are inside of the picture, and each has some pixels.
+        const sizes = await plot
+          .locator(".cells_marks path")
+          .evaluateAll((marks) =>
+            marks.map((mark) => (mark as unknown as { getBBox(): { width: number } }).getBBox().width),
+          );
+        expect(sizes.length, id).toBeGreaterThan(2);
+        expect(Math.min(...sizes), id).toBeGreaterThan(2);
+      }
+      expect(await page.locator("#truth + .quiet + .scroll tbody tr").count()).toBe(3);
+      await page.context().close();
+    },
+  );
 
   it("prints every plot", async () => {
     const { page } = await visit(1280);

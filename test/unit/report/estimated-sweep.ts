@@ -38,7 +38,7 @@ function withSecondEstimate(row: ResultRow, index: number): ResultRow {
   const share = 0.55 + 0.02 * (index % 7);
   const lambdaHat = estimate.lambdaHat === null ? null : estimate.lambdaHat * share;
   const behavioural = { ...estimate, estimand: "behavioural-kl", lambdaHat, quad: estimate.quad! * share };
-  const verdict = index % 9 === 4 ? ("unconverged" as const) : ("ok" as const);
+  const verdict = estimate.verdict === "ok" && index % 9 === 4 ? ("unconverged" as const) : estimate.verdict;
   const result = { ...row.result, estimate: { ...estimate, curve }, behavioural: { ...behavioural, verdict } };
   return { ...row, result };
 }

@@ -176,7 +176,7 @@ describe("the estimate against the truth", () => {
   it("is drawn for the cells where it is known", async () => {
     const [plot] = plotsTruth(rows, undefined);
     expect(plot!.caption).toContain("n = 3 cells");
-    expect(plot!.caption).toContain("exactly at the estimate's own t and γ for 3 of them");
+    expect(plot!.caption).toContain("The value is exact at the estimate's own t and γ.");
     expect(marksOf(await drawn(plot!), "cells")).toHaveLength(3);
     expect(plotsTruth(syntheticRows(), undefined)).toEqual([]);
   });
