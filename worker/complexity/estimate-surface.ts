@@ -66,8 +66,8 @@ export interface SurfaceEstimate {
 const RETRIES = 2;
 /** Rows of Hessian-vector products where not all are taken. */
 const MOST_HESSIAN_ROWS = 4096;
-/** Share of lambda that w0 may be above the minimum of the quadratic approximation before it is refined. */
-const REFINE_FROM = 0.1;
+/** Share of `quad` that w0 may be above the minimum of the quadratic approximation before it is refined: lambda-hat loses it. */
+const REFINE_FROM = 0.02;
 const REFINE_STEPS = 400;
 /** The first step of an adjusted chain, as a share of the stiffest direction's time; it is learned from there. */
 const FIRST_STEP = 0.5;
@@ -256,8 +256,13 @@ class SurfaceWork {
   }
 
   /** Step 3: of each cell, a record for the estimate and for each further point of its curves. */
-  async #sampleAll(cells: readonly number[], anchored: readonly Anchored[]): Promise<readonly (readonly ChainRecord[])[]> {
-    const posteriors = cells.flatMap((cell, i) => this.#curve.map((point) => this.#posterior(cell, anchored[i]!, point)));
+  async #sampleAll(
+    cells: readonly number[],
+    anchored: readonly Anchored[],
+  ): Promise<readonly (readonly ChainRecord[])[]> {
+    const posteriors = cells.flatMap((cell, i) =>
+      this.#curve.map((point) => this.#posterior(cell, anchored[i]!, point)),
+    );
     const records = this.#isAdjusted ? await this.#byHmc(posteriors) : await this.#byLangevin(posteriors);
     const points = this.#curve.length;
     return cells.map((_, i) => records.slice(i * points, (i + 1) * points));

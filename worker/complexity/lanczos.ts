@@ -84,7 +84,7 @@ export function lanczos(source: LanczosSource, withProbes: boolean): readonly La
       const probes = random.map(flooredRule).filter((rule) => rule !== undefined);
       const squaredNorm = norms[i * lanes]! ** 2;
       const descent = first === undefined || squaredNorm === 0 ? undefined : { rule: first, squaredNorm };
-        return { dimension: surface.dimension, probes, descent, gradients: lanes * (1 + 2 * steps) };
+      return { dimension: surface.dimension, probes, descent, gradients: lanes * (1 + 2 * steps) };
     });
   } finally {
     batch.dispose();
@@ -205,7 +205,7 @@ function shifted({ surface, w0, h }: At, vectors: readonly Float32Array[], sign:
 /** Gradient of each lane's mean loss, flat. */
 function gradientsOf(surface: Surface, batch: SurfaceBatch, weights: readonly Tensor[]): readonly Float32Array[] {
   const { rows, gradients } = batch.gradients(weights);
-  const lanes = rows.shape[0]!;
+  const [lanes = 0] = rows.shape;
   const flat = Array.from({ length: lanes }, () => new Float32Array(surface.dimension));
   let from = 0;
   for (const gradient of gradients) {
