@@ -28,7 +28,7 @@ const network = (activation: Activation, seed: number): CellGiven => ({
   data: { kind: "realizable", inputs: INPUTS, outputs: OUTPUTS, train: 500, test: 1 },
   architecture: { kind: "mlp", activation, depth: 1, width: HIDDEN },
   train: { steps: 0, start: "teacher" },
-  estimate: { chains: 16, budget: 3000, tolerance: 0.015, nBeta: 1e6, gamma: 1, kernelRows: 500 * OUTPUTS },
+  estimate: { chains: 16, budget: 5000, tolerance: 0.012, nBeta: 1e6, gamma: 1, kernelRows: 500 * OUTPUTS },
   seed,
 });
 

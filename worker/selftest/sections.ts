@@ -2,6 +2,7 @@
 import { badRunSection } from "./bad-runs.ts";
 import { crossingSection } from "./crossings.ts";
 import { deepLinearSection } from "./deep-linear.ts";
+import { ensembleSection } from "./ensembles.ts";
 import { networkSection, rescalingSection } from "./networks.ts";
 import { reducedRankSection } from "./reduced-rank.ts";
 import { regularSection } from "./regular.ts";
@@ -17,4 +18,5 @@ export const SECTIONS: readonly Section[] = [
   sgldSection,
   rescalingSection,
   badRunSection,
+  ensembleSection,
 ];

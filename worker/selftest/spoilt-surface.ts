@@ -76,18 +76,22 @@ export function dropped(surface: Surface, rate: number, key: RandomKey): Spoil {
   };
 }
 
-/** Losses are NaN where the first parameter's first number is above a limit. */
-export function notANumberAbove(surface: Surface, limit: number): Spoil {
+/** Losses are NaN farther from w0 than a radius. */
+export function notANumberBeyond(surface: Surface, radius: number): Spoil {
   const { tf } = surface.engine;
+  const anchor = surface.trained[0]!;
   return (weights, honest) => {
     const { rows, gradients } = honest(weights);
     const spoilt = tf.tidy(() => {
       const [members] = weights[0]!.shape as [number];
-      const first = tf.slice(tf.reshape(weights[0]!, [members, -1]), [0, 0], [members, 1]);
-      // (x - x) / 0 would be 0 / 0: NaN where above, x / 1 elsewhere.
-      const above = tf.cast(tf.greater(first, limit), "float32");
-      const poison = tf.div(above, tf.mul(above, 0));
-      return tf.where(tf.cast(tf.broadcastTo(above, rows.shape), "bool"), tf.broadcastTo(poison, rows.shape), rows);
+      const squares = weights.map((tensor, p) => {
+        const difference = tf.sub(tf.reshape(tensor, [members, -1]), tf.tensor1d(anchor[p]!));
+        return tf.sum(tf.square(difference), 1, true);
+      });
+      const beyond = tf.cast(tf.greater(tf.addN([...squares]), radius ** 2), "float32");
+      // 0 / 0 beyond, 0 / 1 within.
+      const poison = tf.div(tf.zerosLike(beyond), tf.sub(1, beyond));
+      return tf.add(rows, poison);
     });
     rows.dispose();
     return { rows: spoilt, gradients };
