@@ -292,11 +292,6 @@ class HmcRun {
         points.push({ difference: evaluated.difference, sums: this.#measure(phase, start, gradient, half) });
         await pace.turn();
       }
-    } catch (error) {
-      // Cancelled on the way.
-      tf.dispose([...momentum, ...points.flatMap(({ difference, sums }) => [difference, sums])]);
-      if (phase !== start) tf.dispose([...phase.position, ...phase.momentum, ...gradient]);
-      throw error;
     } finally {
       for (const vector of [full, half]) vector.dispose();
     }
