@@ -39,7 +39,7 @@ export async function writeArtifacts(
   const sweep = await operator.sweep(sweepId);
   const spec = specOf(sweep);
   const rows = await collectRows(operator, sweep, spec);
-  await writeReport(outDir, {
+  const written = await writeReport(outDir, {
     name: spec.name,
     axes: spec.axes,
     rows,
@@ -48,8 +48,7 @@ export async function writeArtifacts(
   });
   await writeLogs(outDir, logLines(operator, sweep, rows));
   await replaceText(join(outDir, FROZEN_FILE), [frozenSweep(sweep, spec, rows, revision)]);
-  const { html, markdown, csv, parquet, metrics, logs } = REPORT_FILES;
-  return { sweep, rows, files: [html, markdown, csv, parquet, metrics, logs, FROZEN_FILE] };
+  return { sweep, rows, files: [...written, REPORT_FILES.logs, FROZEN_FILE] };
 }
 
 const FROZEN_FILE = "sweep.yaml";

@@ -1,21 +1,25 @@
 /** Composes the report of a sweep: which plots and tables there are, in which order, and the words about them. */
 import { colourAxis, varyingAxes, withoutFollowers, type Follower, type ReportAxis } from "./axis.ts";
 import type { Headline, ReportDocument, Section } from "./document.ts";
-import { estimatedCells, isOk } from "./estimated.ts";
+import { estimatedCells, hasBehavioural, isOk, LAMBDA_B } from "./estimated.ts";
 import { render, type Absent, type Figure, type Plot } from "./figure.ts";
 import { groupByAxis, type AxisGroup } from "./group.ts";
 import { countText, durationText, figureText, NO_VALUE, timeText } from "./number-text.ts";
 import { outcomeCounts } from "./outcome.ts";
 import { plotsAgainstLambda } from "./plot-against-lambda.ts";
+import { plotsBehavioural } from "./plot-behavioural.ts";
 import { plotChains, tracedCells, type TracedCell } from "./plot-chains.ts";
+import { plotsCurve } from "./plot-curve.ts";
 import { plotLambdaByAxis } from "./plot-lambda-by-axis.ts";
 import { plotOutcomes } from "./plot-outcomes.ts";
 import { plotQuad } from "./plot-quad.ts";
 import { plotsTraining, trainingCells } from "./plot-training.ts";
+import { plotsTruth } from "./plot-truth.ts";
 import { provenanceTable, type Provenance } from "./provenance.ts";
 import type { CurveKeeper } from "./series.ts";
 import type { Table } from "./table.ts";
 import { axisTable, badVerdictTable, extremeTables, failedTable, summaryTable } from "./tables.ts";
+import { truthTables } from "./truth-table.ts";
 import type { ResultRow } from "../result/row.ts";
 
 export interface SweepFacts {
@@ -75,16 +79,28 @@ const NO_AXIS: Absent = { id: "lambda", title: "λ̂ by axis", absent: "No axis 
 async function figureSections(material: Material): Promise<readonly Section[]> {
   const { rows, axes, grouped, colour, focus, keeper } = material;
   const byAxis = grouped.map(({ axis, groups }) => plotLambdaByAxis(axis, groups, colour));
+  const byAxisB = hasBehavioural(rows)
+    ? grouped.map(({ axis, groups }) => plotLambdaByAxis(axis, groups, colour, LAMBDA_B))
+    : [];
+  const shown = [
+    ...byAxis.flatMap((plot, at) => [plot, ...byAxisB.slice(at, at + 1)]),
+    ...plotsBehavioural(rows, colour),
+  ];
   const against = [...plotsAgainstLambda("loss", rows, colour), ...plotsAgainstLambda("accuracy", rows, colour)];
-  const health = [plotOutcomes(rows, axes), plotQuad(rows, colour), ...plotChains(focus.traced, keeper, axes)];
+  const curves = plotsCurve(rows, colour);
+  const quality = [plotOutcomes(rows, axes), ...plotsTruth(rows, colour), plotQuad(rows, colour)];
+  const health = [...quality, ...plotChains(focus.traced, keeper, axes)];
   return [
     await figureSection(
       "lambda-by-axis",
       "Learning coefficient by axis",
-      byAxis.length > 0 ? byAxis : [NO_AXIS],
-      LAMBDA_INTRO,
+      shown.length > 0 ? shown : [NO_AXIS],
+      introOf(rows),
     ),
     await figureSection("against-lambda", "Generalisation against the learning coefficient", against),
+    ...(curves.length > 0
+      ? [await figureSection("curves", "Learning coefficient over resolution and pull", curves, CURVES_INTRO)]
+      : []),
     await figureSection("health", "Health of the estimates", health),
     await figureSection("training", "Training", plotsTraining(rows, keeper, colour)),
   ];
@@ -102,6 +118,23 @@ async function figureSection(
 const LAMBDA_INTRO =
   "λ̂ is the local learning coefficient at the trained weights: half the effective number of parameters of the solution. " +
   "Every mark tells its verdict; means are over cells whose verdict is ok. Each panel pools all axes that it does not name.";
+
+const CURVES_INTRO =
+  "Estimates at other inverse temperatures t (a smaller t sees the loss more coarsely) and pulls γ to the weights. " +
+  "Where a line over γ is flat, the pull is not what is measured. estimates.csv has every point.";
+
+/** With what is estimated, where it is not the whole training loss alone. */
+function introOf(rows: readonly ResultRow[]): string {
+  const named = (of: (row: ResultRow) => string | undefined): string =>
+    [...new Set(rows.flatMap((row) => of(row) ?? []))].sort().join(", ");
+  const main = named(({ result }) => result?.estimate?.estimand);
+  const second = named((row) => LAMBDA_B.of(row)?.estimand);
+  return [
+    LAMBDA_INTRO,
+    ...(main === "" || main === "loss" ? [] : [`λ̂ is of: ${main}.`]),
+    ...(second === "" ? [] : [`λ̂_B is of: ${second}.`]),
+  ].join(" ");
+}
 
 async function rendered(plots: readonly (Plot | Absent)[]): Promise<readonly (Figure | Absent)[]> {
   const figures: (Figure | Absent)[] = [];
@@ -122,6 +155,7 @@ function tableSections({ rows, axes, grouped, wallMs }: Material, provenance: Pr
     section("overview", "The sweep", [summaryTable(rows, wallMs)]),
     ...(means.length > 0 ? [section("axes", "Means by axis value", means)] : []),
     section("cells", "Cells to look at", [
+      ...truthTables(rows, axes),
       ...extremeTables(rows, axes),
       badVerdictTable(rows, axes),
       failedTable(rows, axes),

@@ -1,9 +1,9 @@
 /** CSV after RFC 4180: comma, CRLF, quotes where needed; numbers in their shortest text that reads back as the same double. */
 import type { Scalar } from "../catalogue/entry.ts";
-import type { ResultColumn, ResultRow } from "../result/row.ts";
+import type { Column } from "../result/column.ts";
 
 /** A header line, then one line a row. */
-export function* csvLines(columns: readonly ResultColumn[], rows: Iterable<ResultRow>): Generator<string> {
+export function* csvLines<Row>(columns: readonly Column<Row>[], rows: Iterable<Row>): Generator<string> {
   yield csvLine(columns.map(({ name }) => name));
   for (const row of rows) yield csvLine(columns.map((column) => column.get(row)));
 }

@@ -4,7 +4,7 @@
  * The scale is laid over the cells whose verdict is ok. A bad estimate may be off by orders of magnitude: one that lies far
  * beyond is drawn at the edge, and the caption counts those, so that it is neither hidden nor flattens all the others.
  */
-import { VERDICTS, type Verdict } from "../result/cell-result.ts";
+import { VERDICTS, type Estimate, type Verdict } from "../result/cell-result.ts";
 import type { ResultRow } from "../result/row.ts";
 import { countText } from "./number-text.ts";
 
@@ -16,13 +16,29 @@ export interface Estimated {
   readonly verdict: Verdict;
 }
 
+/** A cell's estimates: what they are called in ids of plots and in words. */
+export interface Coefficient {
+  readonly id: string;
+  readonly symbol: string;
+  readonly of: (row: ResultRow) => Estimate | null | undefined;
+}
+
+export const LAMBDA: Coefficient = { id: "lambda", symbol: "λ̂", of: ({ result }) => result?.estimate };
+/** Of the behavioural loss, where it stands beside that of the training loss. */
+export const LAMBDA_B: Coefficient = { id: "lambda-b", symbol: "λ̂_B", of: ({ result }) => result?.behavioural };
+
 /** Rows with a lambda-hat. */
-export function estimatedCells(rows: readonly ResultRow[]): readonly Estimated[] {
+export function estimatedCells(rows: readonly ResultRow[], { of }: Coefficient = LAMBDA): readonly Estimated[] {
   return rows.flatMap((row) => {
-    const estimate = row.result?.estimate;
+    const estimate = of(row);
     if (estimate === undefined || estimate === null || estimate.lambdaHat === null) return [];
     return [{ row, lambdaHat: estimate.lambdaHat, lambdaSe: estimate.lambdaSe, verdict: estimate.verdict }];
   });
+}
+
+/** Has any cell a second estimate? */
+export function hasBehavioural(rows: readonly ResultRow[]): boolean {
+  return rows.some((row) => (LAMBDA_B.of(row) ?? null) !== null);
 }
 
 /** Verdicts that occur, in their fixed order. */
@@ -98,6 +114,11 @@ function linearScale(low: number, high: number, others: readonly number[]): Valu
 
 function bounded(type: ValueScale["type"], low: number, high: number): ValueScale {
   return { type, domain: [low, high], place: (value) => Math.min(high, Math.max(low, value)) };
+}
+
+/** A logarithmic scale over these positive values. */
+export function logScaleOver(values: readonly number[]): ValueScale {
+  return logScale(least(values), greatest(values), []);
 }
 
 /** Loops, for a spread of a hundred thousand arguments overflows the stack. */

@@ -1,6 +1,6 @@
 /** Cells grouped by the value of one axis, with means and intervals from src/stats. */
 import { axisValue, type ReportAxis } from "./axis.ts";
-import { estimatedCells, isOk } from "./estimated.ts";
+import { estimatedCells, isOk, LAMBDA, LAMBDA_B, type Coefficient } from "./estimated.ts";
 import type { Scalar } from "../catalogue/entry.ts";
 import { rootKey } from "../core/random.ts";
 import { bootstrapMeanInterval } from "../stats/bootstrap.ts";
@@ -20,6 +20,8 @@ export interface AxisGroup {
   readonly rows: readonly ResultRow[];
   /** Over the cells whose verdict is ok; undefined when there are none. */
   readonly lambdaHat: MeanInterval | undefined;
+  /** The same of the behavioural estimates, where they stand beside. */
+  readonly lambdaB: MeanInterval | undefined;
   readonly testLoss: MeanInterval | undefined;
   readonly testAccuracy: MeanInterval | undefined;
 }
@@ -34,12 +36,8 @@ export function groupByAxis(rows: readonly ResultRow[], axis: ReportAxis): reado
   return [...groups].map(([value, members]) => ({
     value,
     rows: members,
-    lambdaHat: meanInterval(
-      `${axis.path}/${String(value)}/lambda-hat`,
-      estimatedCells(members)
-        .filter(isOk)
-        .map(({ lambdaHat }) => lambdaHat),
-    ),
+    lambdaHat: lambdaInterval(`${axis.path}/${String(value)}/lambda-hat`, members, LAMBDA),
+    lambdaB: lambdaInterval(`${axis.path}/${String(value)}/lambda-b`, members, LAMBDA_B),
     testLoss: meanInterval(
       `${axis.path}/${String(value)}/loss`,
       numbers(members, (row) => row.result?.testLoss),
@@ -49,6 +47,14 @@ export function groupByAxis(rows: readonly ResultRow[], axis: ReportAxis): reado
       numbers(members, (row) => row.result?.testAccuracy),
     ),
   }));
+}
+
+function lambdaInterval(name: string, rows: readonly ResultRow[], coefficient: Coefficient): MeanInterval | undefined {
+  const ok = estimatedCells(rows, coefficient).filter(isOk);
+  return meanInterval(
+    name,
+    ok.map(({ lambdaHat }) => lambdaHat),
+  );
 }
 
 function numbers(rows: readonly ResultRow[], of: (row: ResultRow) => number | null | undefined): readonly number[] {
@@ -63,12 +69,20 @@ export interface LambdaMean {
   readonly interval: MeanInterval;
 }
 
-export function lambdaMeans(groups: readonly AxisGroup[], split: ReportAxis | undefined): readonly LambdaMean[] {
-  return groups.flatMap(({ value, rows, lambdaHat }): readonly LambdaMean[] => {
-    if (split === undefined) return lambdaHat === undefined ? [] : [{ value, split: null, interval: lambdaHat }];
-    return groupByAxis(rows, split).flatMap((part) =>
-      part.lambdaHat === undefined ? [] : [{ value, split: part.value, interval: part.lambdaHat }],
-    );
+export function lambdaMeans(
+  groups: readonly AxisGroup[],
+  split: ReportAxis | undefined,
+  coefficient: Coefficient,
+): readonly LambdaMean[] {
+  const meanOf = (group: AxisGroup): MeanInterval | undefined =>
+    coefficient === LAMBDA_B ? group.lambdaB : group.lambdaHat;
+  return groups.flatMap((group): readonly LambdaMean[] => {
+    const { value, rows } = group;
+    const parts = split === undefined ? [group] : groupByAxis(rows, split);
+    return parts.flatMap((part) => {
+      const interval = meanOf(part);
+      return interval === undefined ? [] : [{ value, split: split === undefined ? null : part.value, interval }];
+    });
   });
 }
 

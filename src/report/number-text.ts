@@ -1,4 +1,5 @@
 /** Numbers, times and lambda-hats as people read them in a report. CSV and Parquet hold the exact ones. */
+import type { Estimate } from "../result/cell-result.ts";
 import type { ResultRow } from "../result/row.ts";
 
 /** What stands where there is no value. */
@@ -43,8 +44,13 @@ export function countText(count: number, noun: string): string {
 }
 
 /** lambda-hat with its standard error and, always, its verdict: "12.3 ± 0.4 (ok)". */
-export function lambdaText(row: ResultRow): string {
-  const estimate = row.result?.estimate;
+export function lambdaText({ result }: ResultRow): string {
+  return estimateText(result?.estimate);
+}
+
+type Stated = Pick<Estimate, "lambdaHat" | "lambdaSe" | "verdict">;
+
+export function estimateText(estimate: Stated | null | undefined): string {
   if (estimate === null || estimate === undefined) return NO_VALUE;
   const verdict = estimate.verdict === "ok" ? "(ok)" : `(${estimate.verdict}!)`;
   if (estimate.lambdaHat === null) return `${NO_VALUE} ${verdict}`;

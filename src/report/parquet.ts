@@ -4,7 +4,7 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import { ByteWriter, ParquetWriter, schemaFromColumnData, type BasicType, type ColumnSource } from "hyparquet-writer";
-import type { ColumnType, ResultColumn, ResultRow } from "../result/row.ts";
+import type { Column, ColumnType } from "../result/column.ts";
 import { replaceFile } from "./atomic-file.ts";
 
 /** A column's place in the file. */
@@ -27,7 +27,7 @@ const BASIC_TYPE: Readonly<Record<ColumnType, BasicType>> = {
   boolean: "BOOLEAN",
 };
 
-/** Rows of a group in results.parquet, which has some fifty columns. */
+/** Rows of a group in results.parquet, which has some ninety columns. */
 const RESULT_GROUP_ROWS = 10_000;
 
 /** Appends to a file; what is buffered is written when a row group is complete. */
@@ -79,23 +79,23 @@ function sources(columns: readonly ParquetColumn[], group: ParquetRows): ColumnS
 }
 
 /** Replaces `path` by a table of these rows; every column may be null. */
-export function writeResultsParquet(
+export function writeResultsParquet<Row>(
   path: string,
-  columns: readonly ResultColumn[],
-  rows: readonly ResultRow[],
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
 ): Promise<void> {
   const nullable = columns.map(({ name, type }) => ({ name, type, nullable: true }));
   return writeParquet(path, nullable, resultGroups(columns, rows));
 }
 
-function* resultGroups(columns: readonly ResultColumn[], rows: readonly ResultRow[]): Generator<ParquetRows> {
+function* resultGroups<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): Generator<ParquetRows> {
   for (let from = 0; from < rows.length; from += RESULT_GROUP_ROWS) {
     const group = rows.slice(from, from + RESULT_GROUP_ROWS);
     yield columns.map((column) => group.map((row) => parquetValue(column, row)));
   }
 }
 
-function parquetValue(column: ResultColumn, row: ResultRow): string | number | bigint | boolean | null {
+function parquetValue<Row>(column: Column<Row>, row: Row): string | number | bigint | boolean | null {
   const value = column.get(row);
   return column.type === "integer" && value !== null ? BigInt(value) : value;
 }

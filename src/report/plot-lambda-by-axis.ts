@@ -9,12 +9,13 @@ import {
   edgeNote,
   estimatedCells,
   keyText,
+  LAMBDA,
   lambdaScale,
   sampled,
   sentences,
   verdictsOf,
 } from "./estimated.ts";
-import type { Estimated, ValueScale } from "./estimated.ts";
+import type { Coefficient, Estimated, ValueScale } from "./estimated.ts";
 import { panel, type Absent, type Plot, type VegaLite } from "./figure.ts";
 import { intervalText, lambdaMeans, type AxisGroup } from "./group.ts";
 import { textWidth } from "./text-width.ts";
@@ -33,10 +34,12 @@ export function plotLambdaByAxis(
   axis: ReportAxis,
   groups: readonly AxisGroup[],
   colour: ReportAxis | undefined,
+  coefficient: Coefficient = LAMBDA,
 ): Plot | Absent {
-  const id = `lambda-by-${snakeCase(axis.path).replaceAll("_", "-")}`;
-  const title = `λ̂ by ${axis.path}`;
-  const cells = estimatedCells(groups.flatMap(({ rows }) => rows));
+  const id = `${coefficient.id}-by-${snakeCase(axis.path).replaceAll("_", "-")}`;
+  const title = `${coefficient.symbol} by ${axis.path}`;
+  const members = groups.flatMap(({ rows }) => rows);
+  const cells = estimatedCells(members, coefficient);
   if (cells.length === 0) return { id, title, absent: "No cell on this axis has an estimate." };
   if (axis.scale === "category" && axis.values.length > MAX_CATEGORIES) {
     const absent = `${axis.values.length} values are too many to draw; the table by axis value lists them.`;
@@ -44,7 +47,7 @@ export function plotLambdaByAxis(
   }
   const scale = lambdaScale(cells);
   const { drawn, note } = sampled(cells);
-  const stage = new Stage(axis, colour, scale);
+  const stage = new Stage(axis, colour, scale, coefficient);
   const each = stage.split === undefined ? "a value" : `a value and ${stage.split.path}`;
   const caption = sentences(
     `${countsText(cells)}.`,
@@ -68,8 +71,10 @@ class Stage {
   /** The axis of colours, unless it is the one that is drawn. */
   readonly split: ReportAxis | undefined;
   readonly scale: ValueScale;
+  readonly coefficient: Coefficient;
 
-  constructor(axis: ReportAxis, colour: ReportAxis | undefined, scale: ValueScale) {
+  constructor(axis: ReportAxis, colour: ReportAxis | undefined, scale: ValueScale, coefficient: Coefficient) {
+    this.coefficient = coefficient;
     this.axis = axis;
     this.colour = colour;
     this.split = colour?.path === axis.path ? undefined : colour;
@@ -151,25 +156,27 @@ function cellMarks(stage: Stage, cells: readonly Estimated[]): readonly VegaLite
       ...(colour === undefined ? {} : { group: String(axisValue(row, colour.path)) }),
     };
   });
-  const place = { ...stage.x(), y: amount("y", "λ̂ (dimensionless)", scale) };
+  const place = { ...stage.x(), y: amount("y", `${stage.coefficient.symbol} (dimensionless)`, scale) };
   return cellLayers(place, colour, verdictsOf(cells)).map((layer) => ({ ...layer, data: { values } }));
 }
 
 function meanMarks(stage: Stage, groups: readonly AxisGroup[]): readonly VegaLite[] {
   const { axis, colour, split, scale } = stage;
-  const values = lambdaMeans(groups, split).map(({ value, split: part, interval: { n, mean, low, high } }) => {
-    const aside = stage.aside(part, 0);
-    return {
-      value,
-      at: stage.at(value, aside),
-      aside,
-      n,
-      mean: scale.place(mean),
-      low: low === null ? null : scale.place(low),
-      high: high === null ? null : scale.place(high),
-      ...(colour === undefined ? {} : { group: String(part ?? value) }),
-    };
-  });
+  const values = lambdaMeans(groups, split, stage.coefficient).map(
+    ({ value, split: part, interval: { n, mean, low, high } }) => {
+      const aside = stage.aside(part, 0);
+      return {
+        value,
+        at: stage.at(value, aside),
+        aside,
+        n,
+        mean: scale.place(mean),
+        low: low === null ? null : scale.place(low),
+        high: high === null ? null : scale.place(high),
+        ...(colour === undefined ? {} : { group: String(part ?? value) }),
+      };
+    },
+  );
   if (values.length === 0) return [];
   const x = stage.x();
   const y = { field: "mean", type: "quantitative" };

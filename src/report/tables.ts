@@ -1,8 +1,8 @@
 /** The tables of a report. A lambda-hat stands in none of them without its verdict, a mean of them not without its count. */
 import { labelOf, type ReportAxis } from "./axis.ts";
-import { estimatedCells, isOk, type Estimated } from "./estimated.ts";
+import { estimatedCells, hasBehavioural, isOk, LAMBDA, LAMBDA_B, type Estimated } from "./estimated.ts";
 import { intervalText, type AxisGroup, type MeanInterval } from "./group.ts";
-import { countText, durationText, figureText, lambdaText, NO_VALUE, percentText } from "./number-text.ts";
+import { countText, durationText, estimateText, figureText, lambdaText, NO_VALUE, percentText } from "./number-text.ts";
 import { outcomeCounts, outcomeOf } from "./outcome.ts";
 import type { Table } from "./table.ts";
 import { snakeCase, type ResultRow } from "../result/row.ts";
@@ -45,15 +45,22 @@ export function summaryTable(rows: readonly ResultRow[], wallMs: number | undefi
 export function axisTable(axis: ReportAxis, groups: readonly AxisGroup[]): Table {
   const listed = groups.slice(0, MAX_VALUES);
   const rest = groups.length > listed.length ? ` The first ${listed.length} of ${groups.length} values.` : "";
+  const behavioural = groups.some(({ lambdaB }) => lambdaB !== undefined);
   return {
     id: `by-${snakeCase(axis.path).replaceAll("_", "-")}`,
     title: `By ${axis.path}`,
-    caption: `Mean [${intervalText(groups)}] over cells; λ̂ over the ok cells alone.${rest}`,
+    caption: `Mean [${intervalText(groups)}] over cells; λ̂${behavioural ? " and λ̂_B" : ""} over the ok cells alone.${rest}`,
     columns: [
       { title: axis.path, numeric: axis.scale !== "category" },
       { title: "cells", numeric: true },
       { title: "ok", numeric: true },
       { title: "mean λ̂ of the ok cells", numeric: true },
+      ...(behavioural
+        ? [
+            { title: "ok λ̂_B", numeric: true },
+            { title: "mean λ̂_B of the ok", numeric: true },
+          ]
+        : []),
       { title: "mean test loss", numeric: true },
       { title: "mean test accuracy", numeric: true },
     ],
@@ -62,6 +69,7 @@ export function axisTable(axis: ReportAxis, groups: readonly AxisGroup[]): Table
       String(group.rows.length),
       String(group.lambdaHat?.n ?? 0),
       meanText(group.lambdaHat, figureText),
+      ...(behavioural ? [String(group.lambdaB?.n ?? 0), meanText(group.lambdaB, figureText)] : []),
       meanText(group.testLoss, figureText),
       meanText(group.testAccuracy, percentText),
     ]),
@@ -87,12 +95,14 @@ export function extremeTables(rows: readonly ResultRow[], axes: readonly ReportA
 }
 
 function extremeTable(which: string, cells: readonly Estimated[], axes: readonly ReportAxis[]): Table {
+  const behavioural = hasBehavioural(cells.map(({ row }) => row));
   return {
     id: which,
     title: `Cells with the ${which} λ̂`,
     caption: "Of those whose verdict is ok; ± one standard error.",
     columns: [
       { title: "λ̂", numeric: true },
+      ...(behavioural ? [{ title: "λ̂_B", numeric: true }] : []),
       { title: "cell", wraps: true },
       { title: "test loss", numeric: true },
       { title: "test accuracy", numeric: true },
@@ -102,6 +112,7 @@ function extremeTable(which: string, cells: readonly Estimated[], axes: readonly
     ],
     rows: cells.map(({ row }) => [
       lambdaText(row),
+      ...(behavioural ? [estimateText(LAMBDA_B.of(row))] : []),
       labelOf(row, axes),
       figureText(row.result?.testLoss),
       percentText(row.result?.testAccuracy),
@@ -142,23 +153,33 @@ export function failedTable(rows: readonly ResultRow[], axes: readonly ReportAxi
 
 /** Estimates that are not to be trusted, with the numbers that say so. */
 export function badVerdictTable(rows: readonly ResultRow[], axes: readonly ReportAxis[]): Table {
-  const bad = rows.filter(({ result }) => (result?.estimate?.verdict ?? "ok") !== "ok");
+  const behavioural = hasBehavioural(rows);
+  const bad = [LAMBDA, LAMBDA_B].flatMap(({ symbol, of }) =>
+    rows.flatMap((row) => {
+      const estimate = of(row);
+      return estimate === null || estimate === undefined || estimate.verdict === "ok"
+        ? []
+        : [{ row, estimate, symbol }];
+    }),
+  );
   return {
     id: "bad-verdicts",
     title: "Estimates with a bad verdict",
-    caption: moreText(bad.length),
+    caption: moreText(bad.length, behavioural ? "estimate" : "cell"),
     columns: [
-      { title: "λ̂", numeric: true },
+      ...(behavioural ? [{ title: "of" }] : []),
+      { title: behavioural ? "estimate" : "λ̂", numeric: true },
       { title: "cell", wraps: true },
       { title: "why", wraps: true },
       { title: "id" },
     ],
     rows: bad
       .slice(0, MAX_LISTED)
-      .map((row) => [
-        lambdaText(row),
+      .map(({ row, estimate, symbol }) => [
+        ...(behavioural ? [symbol] : []),
+        estimateText(estimate),
         labelOf(row, axes),
-        row.result?.estimate?.verdictReason || NO_VALUE,
+        estimate.verdictReason || NO_VALUE,
         row.cellId.slice(0, 12),
       ]),
     absent: rows.some(({ result }) => result?.estimate !== undefined && result.estimate !== null)
@@ -167,6 +188,6 @@ export function badVerdictTable(rows: readonly ResultRow[], axes: readonly Repor
   };
 }
 
-function moreText(count: number): string {
-  return count <= MAX_LISTED ? "" : `The first ${MAX_LISTED} of ${countText(count, "cell")}; results.csv has all.`;
+function moreText(count: number, noun = "cell"): string {
+  return count <= MAX_LISTED ? "" : `The first ${MAX_LISTED} of ${countText(count, noun)}; results.csv has all.`;
 }

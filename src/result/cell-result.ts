@@ -20,7 +20,9 @@ export const curvePointSchema = z.object({
 export type CurvePointResult = z.infer<typeof curvePointSchema>;
 
 export const estimateSchema = z.object({
-  estimand: z.string().describe("what the loss is: loss, behavioural-mse or behavioural-kl; then what is held or left out"),
+  estimand: z
+    .string()
+    .describe("what the loss is: loss, behavioural-mse or behavioural-kl; then what is held or left out"),
   sampler: z.string().describe("hmc (tier A), langevin (tier B), or a sampler of the literature"),
   lambdaHat: figure.describe("local learning coefficient E1: t mean(L(w) - L(w0)) over all draws of all chains"),
   lambdaSe: figure.describe("standard error of lambdaHat by the chains' autocorrelation"),

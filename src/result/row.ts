@@ -10,8 +10,11 @@
 import type { Scalar } from "../catalogue/entry.ts";
 import type { CellId } from "../core/ids.ts";
 import type { CellConfig } from "../spec/cell.ts";
-import { truthOf, type Truth } from "../oracle/truth.ts";
+import type { Truth } from "../oracle/truth.ts";
 import type { CellResult, Estimate } from "./cell-result.ts";
+import { column, lifted, type Column, type ColumnType } from "./column.ts";
+import { BEHAVIOURAL_COLUMNS, ESTIMATE_FIGURES, ESTIMATE_HEAD } from "./estimate-columns.ts";
+import { truthBeside } from "./truth-beside.ts";
 
 /** Values of the sweep's axes by path ("architecture.kind", "scale.width"); missing or null where a cell lacks the axis. */
 export type AxisValues = Readonly<Record<string, Scalar | null>>;
@@ -66,33 +69,10 @@ export function sortRows(rows: Iterable<ResultRow>): readonly ResultRow[] {
   );
 }
 
-export type ColumnType = "string" | "integer" | "number" | "boolean";
-
-export interface ResultColumn {
-  /** snake_case. */
-  readonly name: string;
-  readonly type: ColumnType;
-  /** Unit of the value, "" for a pure number or a text. */
-  readonly unit: string;
-  /** One line for the documentation. */
-  readonly description: string;
-  /** May differ between two runs of one spec: times, workers, how cells were packed. */
-  readonly varies: boolean;
-  get(row: ResultRow): Scalar | null;
-}
+/** A column of the table of cells. */
+export type ResultColumn = Column<ResultRow>;
 
 type Getter<Source> = (source: Source) => Scalar | null | undefined;
-
-function column(
-  name: string,
-  type: ColumnType,
-  unit: string,
-  description: string,
-  get: Getter<ResultRow>,
-  varies = false,
-): ResultColumn {
-  return { name, type, unit, description, varies, get: (row) => finiteOrNull(get(row)) };
-}
 
 /** A column of the committed result. */
 function ofResult(
@@ -102,13 +82,8 @@ function ofResult(
   description: string,
   get: Getter<CellResult>,
   varies = false,
-) {
-  return column(name, type, unit, description, ({ result }) => (result === undefined ? null : get(result)), varies);
-}
-
-/** A column of the estimate. */
-function ofEstimate(name: string, type: ColumnType, unit: string, description: string, get: Getter<Estimate>) {
-  return ofResult(name, type, unit, description, ({ estimate }) => (estimate === null ? null : get(estimate)));
+): ResultColumn {
+  return lifted(column(name, type, unit, description, get, varies), ({ result }) => result);
 }
 
 /** A column of what is known to be true of the cell, beside its estimate. */
@@ -117,18 +92,16 @@ function ofTruth(
   type: ColumnType,
   description: string,
   get: (truth: Truth, estimate: Estimate) => number | undefined,
-) {
+): ResultColumn {
   return column(name, type, "", description, ({ config, result }) => {
     const estimate = result?.estimate ?? null;
-    const truth = estimate === null ? undefined : truthOf(config);
+    const truth = estimate === null ? undefined : truthBeside(config, estimate);
     return estimate === null || truth === undefined ? null : get(truth, estimate);
   });
 }
 
-function finiteOrNull(value: Scalar | null | undefined): Scalar | null {
-  if (value === undefined || value === null) return null;
-  return typeof value === "number" && !Number.isFinite(value) ? null : value;
-}
+const ofEstimate = (one: Column<Estimate>): ResultColumn => lifted(one, ({ result }) => result?.estimate);
+const ofBehavioural = (one: Column<Estimate>): ResultColumn => lifted(one, ({ result }) => result?.behavioural);
 
 const NATS = "nats per sample";
 
@@ -167,10 +140,7 @@ export const RESULT_COLUMNS: readonly ResultColumn[] = [
   ofResult("steps", "integer", "updates", "updates done", (r) => r.steps),
   ofResult("stopped", "string", "", "what ended training: budget, train-loss or diverged", (r) => r.stopped),
   ofResult("parameters", "integer", "", "trainable parameters", (r) => r.parameters),
-  ofEstimate("lambda_hat", "number", "", "local learning coefficient; read it with its verdict", (e) => e.lambdaHat),
-  ofEstimate("lambda_se", "number", "", "standard error of lambda_hat", (e) => e.lambdaSe),
-  ofEstimate("verdict", "string", "", "health of the estimate", (e) => e.verdict),
-  ofEstimate("verdict_reason", "string", "", "the numbers behind the verdict", (e) => e.verdictReason),
+  ...ESTIMATE_HEAD.map(ofEstimate),
   ofTruth("truth_lambda", "number", "global learning coefficient, where it is known", ({ lambda }) => lambda),
   ofTruth(
     "truth_local_lambda",
@@ -185,33 +155,8 @@ export const RESULT_COLUMNS: readonly ResultColumn[] = [
     "exact t E[L(w) - L(w0)] at this n_beta and gamma, where it is known: what lambda_hat estimates",
     (truth, { nBeta, gamma }) => (nBeta === null || gamma === null ? undefined : truth.atT(nBeta, gamma)),
   ),
-  ofEstimate("r_hat", "number", "", "rank-normalised split R-hat (Vehtari et al. 2021)", (e) => e.rHat),
-  ofEstimate("ess", "number", "draws", "effective sample size, bulk", (e) => e.essBulk),
-  ofEstimate("ess_tail", "number", "draws", "effective sample size, tail", (e) => e.essTail),
-  ofEstimate("geweke_z", "number", "", "largest |z| over chains (Geweke 1992)", (e) => e.gewekeZ),
-  ofEstimate("var_over_mean", "number", "", "var(x) / mean(x); 1 when x is Gamma(lambda, 1)", (e) => e.varOverMean),
-  ofEstimate("quad", "number", "", "closed form 1/2 sum_i t s_i / (t s_i + gamma)", (e) => e.quad),
-  ofEstimate("ceiling", "number", "", "min(parameters, rank J) / 2", (e) => e.ceiling),
-  ofEstimate("displacement", "number", "", "mean |w - w0| over draws", (e) => e.displacement),
-  ofEstimate("base_loss", "number", NATS, "loss at w0 over the training rows", (e) => e.baseLoss),
-  ofEstimate("n_beta", "number", "", "inverse temperature times samples, t = n beta", (e) => e.nBeta),
-  ofEstimate("gamma", "number", "", "strength of the pull to w0", (e) => e.gamma),
-  ofEstimate("step_size", "number", "", "step size epsilon of the sampler", (e) => e.stepSize),
-  ofEstimate("n", "integer", "samples", "samples the estimate is over: training rows x positions", (e) => e.n),
-  ofEstimate("chains", "integer", "", "sampling chains", (e) => e.chains),
-  ofEstimate("draws", "integer", "", "recorded draws of each chain", (e) => e.draws),
-  ofEstimate("burn_in", "integer", "steps", "steps before the first draw", (e) => e.burnIn),
-  ofEstimate("estimate_batch", "integer", "rows", "rows of a sampler's minibatch", (e) => e.batch),
-  ofEstimate(
-    "kernel_rows",
-    "integer",
-    "rows",
-    "rows of the kernel matrix behind quad and ceiling",
-    (e) => e.kernelRows,
-  ),
-  ofEstimate("kernel_top", "number", "", "largest eigenvalue of the kernel", (e) => e.kernelTop),
-  ofEstimate("gradients", "integer", "", "minibatch gradients spent on the estimate", (e) => e.gradients),
-  ofEstimate("non_finite", "integer", "draws", "draws that were not finite", (e) => e.nonFinite),
+  ...ESTIMATE_FIGURES.map(ofEstimate),
+  ...BEHAVIOURAL_COLUMNS.map(ofBehavioural),
   ofResult(
     "wall_ms",
     "number",
@@ -249,11 +194,12 @@ const RESULT_NAMES = new Set(RESULT_COLUMNS.map(({ name }) => name));
 
 /** All columns of a table of these rows, in order: the cell's id, one for each axis, the results. No name stands twice. */
 export function columnsOf(rows: readonly ResultRow[], axes: readonly string[]): readonly ResultColumn[] {
-  return [
-    ...LEADING_COLUMNS,
-    ...axes.filter((path) => !RESULT_NAMES.has(snakeCase(path))).map((path) => axisColumn(path, rows)),
-    ...RESULT_COLUMNS,
-  ];
+  return [...LEADING_COLUMNS, ...axisColumns(rows, axes), ...RESULT_COLUMNS];
+}
+
+/** Columns of the axes, without those of which a column of the result says the same. */
+export function axisColumns(rows: readonly ResultRow[], axes: readonly string[]): readonly ResultColumn[] {
+  return axes.filter((path) => !RESULT_NAMES.has(snakeCase(path))).map((path) => axisColumn(path, rows));
 }
 
 /** An axis as a column: numbers are doubles, so that the type does not hang on whether the values happen to be whole. */

@@ -33,7 +33,9 @@ const ESTIMAND = {
   distance: z
     .enum(["auto", "mse", "kl"])
     .default("auto")
-    .describe("behavioural distance: 1/2 |z - z0|^2, or KL of class probabilities; auto: kl for classes, mse for values"),
+    .describe(
+      "behavioural distance: 1/2 |z - z0|^2, or KL of class probabilities; auto: kl for classes, mse for values",
+    ),
   inputs: z
     .enum(["train", "all"])
     .default("train")
@@ -172,17 +174,17 @@ export function estimateConfigOf(
 ): EstimateConfig {
   if (kind === "none") return NO_ESTIMATE;
   const number = (field: string): number => (typeof values[field] === "number" ? values[field] : 0);
-  const text = <T extends string>(field: string): T | "" => {
+  const text = (field: string): string => {
     const value = values[field];
-    return typeof value === "string" && value !== "none" ? (value as T) : "";
+    return typeof value === "string" && value !== "none" ? value : "";
   };
   const automatic = trainRows <= AUTO_FULL_BATCH_ROWS ? 0 : AUTO_BATCH_ROWS;
   return {
     sampler: kind as EstimateConfig["sampler"],
-    tier: text("tier"),
-    estimand: text("estimand"),
-    distance: text("distance"),
-    inputs: text("inputs"),
+    tier: text("tier") as EstimateConfig["tier"],
+    estimand: text("estimand") as EstimateConfig["estimand"],
+    distance: text("distance") as EstimateConfig["distance"],
+    inputs: text("inputs") as EstimateConfig["inputs"],
     parameters: text("parameters"),
     rows: text("rows"),
     chains: number("chains"),
@@ -200,7 +202,7 @@ export function estimateConfigOf(
     rho: values["gamma"] === "relative" ? number("rho") : 0,
     stepSize: number("stepSize"),
     kernelRows: number("kernelRows"),
-    refine: text("refine"),
+    refine: text("refine") as EstimateConfig["refine"],
     curveNBeta: text(ESTIMATE_NAMES.curveNBeta),
     curveGamma: text(ESTIMATE_NAMES.curveGamma),
   };

@@ -3,12 +3,25 @@ import { fold, rootKey } from "../../src/core/random.ts";
 import type { Engine } from "../../worker/engine/engine.ts";
 import { Pace } from "../../worker/engine/pace.ts";
 import { openProgram, type Program } from "../../worker/engine/program.ts";
-import { sampleChains } from "../../worker/sample/chains.ts";
+import { sampleByLangevin } from "../../worker/sample/langevin-run.ts";
+import { ProgramSurface } from "../../worker/sample/program-surface.ts";
+import { SAMPLERS } from "../../worker/sample/samplers.ts";
 import { FusedData } from "../../worker/train/fused-data.ts";
-import { ESTIMATE, tinyCell, type CellGiven } from "../support/tiny-cells.ts";
+import { tinyCell, type CellGiven } from "../support/tiny-cells.ts";
 
 const BATCH = 128;
 const MOST_STEPS = 1_000_000;
+/** The fused step alone, a reading with every step: neither preconditioner nor whole steps beside it. */
+const PLAN = {
+  sampler: SAMPLERS["noise-averaged"].sampler,
+  averages: true,
+  warmUp: 0,
+  thin: 1,
+  batch: BATCH,
+  corrects: true,
+  preconditions: false,
+  halfSteps: false,
+} as const;
 
 /** Lets so many steps through, then holds the loop until the next leave. */
 class Gate extends Pace {
@@ -51,17 +64,19 @@ export class SamplingProgram {
     this.#abort = new AbortController();
     this.#gate = new Gate(program.engine.clock, this.#abort.signal);
     const weights = program.parameters.map(({ shape }) => new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.01)); // prettier-ignore
-    const sampled = Array.from({ length: cells }, (_, i) => ({
-      dataset: 0,
-      key: fold(rootKey("bench"), "cell", i),
-      weights,
+    const trained = Array.from({ length: cells }, () => ({ dataset: 0, weights }));
+    const surface = new ProgramSurface(program, data, trained, { distance: "loss", split: "train" });
+    const posteriors = Array.from({ length: cells }, (_, cell) => ({
+      cell,
+      key: fold(rootKey("bench"), "cell", cell),
+      anchor: weights,
       t: 150,
       gamma: 1,
       epsilon: 1e-5,
     }));
-    const config = { ...ESTIMATE, chains, draws: MOST_STEPS, burnIn: 0, batch: BATCH };
-    const run = sampleChains(program, data, sampled, config, () => undefined, this.#gate);
-    this.#ended = run.catch(() => undefined);
+    const plan = { ...PLAN, chains, draws: MOST_STEPS };
+    const run = sampleByLangevin(surface, posteriors, plan, () => undefined, this.#gate);
+    this.#ended = run.catch(() => undefined).then(() => surface.dispose());
   }
 
   static async open(engine: Engine, given: CellGiven, cells: number, chains: number): Promise<SamplingProgram> {

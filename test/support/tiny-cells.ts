@@ -1,5 +1,11 @@
 /** Cells small enough for tests, built through the catalogue's own schemas so that every default is filled in. */
-import { NO_ESTIMATE } from "../../src/spec/estimate-section.ts";
+import {
+  ESTIMATE_NAMES,
+  estimateConfigOf,
+  NO_ESTIMATE,
+  sgldSchema,
+  tieredSchema,
+} from "../../src/spec/estimate-section.ts";
 import type { Config } from "../../src/catalogue/entry.ts";
 import { ARCHITECTURES, DATASETS, OPTIMIZERS, REGULARISERS } from "../../src/catalogue/registry.ts";
 import { cellOf, type Cell, type EstimateConfig, type TrainConfig } from "../../src/spec/cell.ts";
@@ -22,19 +28,10 @@ export interface CellGiven {
 
 const TRAIN: TrainConfig = { steps: 20, batch: 16, schedule: "constant", evalEvery: 10, stopTrainLoss: null };
 
-/** The defaults of a sweep file, but for the sampler's length. */
-export const ESTIMATE: EstimateConfig = {
-  sampler: "sgld",
-  chains: 4,
-  draws: 500,
-  burnIn: 200,
-  thin: 1,
-  batch: 256,
-  nBeta: 0,
-  gamma: 1,
-  stepSize: 0,
-  kernelRows: 256,
-};
+/** The defaults of a sweep file on few rows: our sampler, on all of them. */
+export const ESTIMATE: EstimateConfig = defaultsOf("tiered", tieredSchema.parse({}));
+/** Those of classic SGLD. */
+export const SGLD_ESTIMATE: EstimateConfig = defaultsOf("sgld", sgldSchema.parse({}));
 
 /** A cell; what is left out is a small tanh network on moons, trained by SGD, without an estimate. */
 export function tinyCell(given: CellGiven = {}): Cell {
@@ -47,6 +44,13 @@ export function tinyCell(given: CellGiven = {}): Cell {
     train: { ...TRAIN, ...given.train },
     estimate: { ...NO_ESTIMATE, ...given.estimate },
   });
+}
+
+/** Of a schema's keys, by the paths of a file. */
+function defaultsOf(kind: string, parsed: Readonly<Record<string, string | number>>): EstimateConfig {
+  const paths: Readonly<Record<string, string>> = ESTIMATE_NAMES;
+  const values = Object.entries(parsed).map(([key, value]) => [paths[key] ?? key, value] as const);
+  return estimateConfigOf(kind, Object.fromEntries(values), 0);
 }
 
 interface Entry {

@@ -23,14 +23,22 @@ export interface Estimand {
 export function estimandsOf(program: Program, config: EstimateConfig): readonly Estimand[] {
   const { estimand, distance, inputs } = config;
   const free = freeParameters(program, config.parameters);
-  const rest = [free === undefined ? "" : ` of ${config.parameters}`, config.rows === "all" ? "" : ` on ${config.rows}`];
+  const rest = [
+    free === undefined ? "" : ` of ${config.parameters}`,
+    config.rows === "all" ? "" : ` on ${config.rows}`,
+  ];
   const common = { free, rows: config.rows };
   const natural = program.task.output.kind === "classes" ? "kl" : "mse";
   const chosen = distance === "auto" || distance === "" ? natural : distance;
   const loss: Estimand = { ...common, label: ["loss", ...rest].join(""), distance: "loss", split: "train" };
   const split: Split = inputs === "all" ? "all" : "train";
   const on = split === "all" ? " on all inputs" : "";
-  const behavioural: Estimand = { ...common, label: [`behavioural-${chosen}`, ...rest, on].join(""), distance: chosen, split };
+  const behavioural: Estimand = {
+    ...common,
+    label: [`behavioural-${chosen}`, ...rest, on].join(""),
+    distance: chosen,
+    split,
+  };
   if (estimand === "both") return [loss, behavioural];
   return [estimand === "behavioural" ? behavioural : loss];
 }

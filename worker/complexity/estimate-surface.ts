@@ -66,8 +66,8 @@ export interface SurfaceEstimate {
 const RETRIES = 2;
 /** Rows of Hessian-vector products where not all are taken. */
 const MOST_HESSIAN_ROWS = 4096;
-/** Share of lambda that w0 may be above the minimum of the quadratic approximation before it is refined. */
-const REFINE_FROM = 0.1;
+/** Share of `quad` that w0 may be above the minimum of the quadratic approximation before it is refined: lambda-hat loses it. */
+const REFINE_FROM = 0.02;
 const REFINE_STEPS = 400;
 /** The first step of an adjusted chain, as a share of the stiffest direction's time; it is learned from there. */
 const FIRST_STEP = 0.5;
@@ -158,7 +158,9 @@ class SurfaceWork {
     at: readonly Pick<Anchored, "weights" | "moved" | "gain" | "gradients">[],
   ): readonly Anchored[] {
     const kernels = cells.map((cell, i) => this.#problems[cell]!.kernelAt?.(at[i]!.weights));
-    const needsProbes = kernels.some((kernel) => kernel === undefined || !kernel.whole);
+    const knows = (kernel: Kernel | undefined): boolean =>
+      kernel !== undefined && (kernel.whole || kernel.spectrum.rankIsWhole);
+    const needsProbes = !kernels.every(knows);
     const spectra = this.#lanczos(cells, at.map(({ weights }) => weights), needsProbes); // prettier-ignore
     return cells.map((_, i) => {
       const [kernel, spectrum] = [kernels[i], spectra[i]!];
@@ -185,11 +187,17 @@ class SurfaceWork {
   }
 
   #form(kernel: Kernel | undefined, spectrum: LanczosSpectrum, t: number, gamma: number): ClosedForm {
-    if (kernel?.whole === true) return closedForm(kernel.spectrum, t, gamma, kernel.ceiling);
+    const known = kernel === undefined ? undefined : closedForm(kernel.spectrum, t, gamma, kernel.ceiling);
+    // Rows that add no direction any more know the spectrum of all.
+    if (known !== undefined && (kernel!.whole || kernel!.spectrum.rankIsWhole)) return known;
     const form = lanczosForm(spectrum, t, gamma, kernel?.ceiling ?? this.#surface.dimension / 2);
-    // Where the kernel is part of the whole it still knows curvatures that Lanczos sees from below.
-    const top = Math.max(form.top, kernel?.spectrum.eigenvalues[0] ?? 0, topOf(spectrum));
-    return { ...form, top };
+    if (known === undefined) return form;
+    // Both see only part of it: the share of the landscape from whichever saw more of its small curvatures.
+    return {
+      ...form,
+      top: Math.max(form.top, known.top, topOf(spectrum)),
+      varOverMean: Math.min(form.varOverMean, known.varOverMean),
+    };
   }
 
   #temperature(weights: readonly Float32Array[]): { readonly t: number; readonly gamma: number } {
@@ -248,8 +256,13 @@ class SurfaceWork {
   }
 
   /** Step 3: of each cell, a record for the estimate and for each further point of its curves. */
-  async #sampleAll(cells: readonly number[], anchored: readonly Anchored[]): Promise<readonly (readonly ChainRecord[])[]> {
-    const posteriors = cells.flatMap((cell, i) => this.#curve.map((point) => this.#posterior(cell, anchored[i]!, point)));
+  async #sampleAll(
+    cells: readonly number[],
+    anchored: readonly Anchored[],
+  ): Promise<readonly (readonly ChainRecord[])[]> {
+    const posteriors = cells.flatMap((cell, i) =>
+      this.#curve.map((point) => this.#posterior(cell, anchored[i]!, point)),
+    );
     const records = this.#isAdjusted ? await this.#byHmc(posteriors) : await this.#byLangevin(posteriors);
     const points = this.#curve.length;
     return cells.map((_, i) => records.slice(i * points, (i + 1) * points));
@@ -402,7 +415,7 @@ class SurfaceWork {
       varOverMeanExpected: form.quad < LEAST_QUADRATIC * summary.lambdaHat ? 1 : form.varOverMean,
       ceiling: form.ceiling,
       dimension,
-      proposals: chains * (record.warmUp + summary.draws),
+      proposals: chains * summary.draws,
       refuses: this.#isAdjusted,
       descent,
       virialSe: record.virial.length === 0 ? Number.NaN : mcseMean(record.virial) / dimension,

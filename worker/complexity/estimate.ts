@@ -54,7 +54,16 @@ export async function estimateAll(
       const cells = trained.slice(at, at + width);
       const progress = progressOf(events, pace, group / groups, 1 / groups, cells.length);
       const prefix = index === 0 ? "" : "behavioural.";
-      for (const [id, estimate] of await estimateGroup({ program, data, cells, estimand, events, pace, progress, prefix })) {
+      for (const [id, estimate] of await estimateGroup({
+        program,
+        data,
+        cells,
+        estimand,
+        events,
+        pace,
+        progress,
+        prefix,
+      })) {
         found.get(id)!.push(estimate);
       }
       group += 1;

@@ -3,7 +3,9 @@
  * of gradients, H v = (g(w0 + h v) - g(w0 - h v)) / 2h, on a fixed set of rows, for all cells and probes as one fused program.
  *
  * From a random start v of signs the run is a Gauss quadrature, v^T f(H) v = d sum_k weight_k f(node_k) (Bai, Fahey & Golub,
- * 1996; Ubaru, Chen & Saad, SIAM J. Matrix Anal. 38, 2017), whose mean over probes is tr f(H). From the start g = grad L(w0) it
+ * 1996; Ubaru, Chen & Saad, SIAM J. Matrix Anal. 38, 2017), whose mean over probes is tr f(H). A few steps do not tell curvatures
+ * of 1/t from none, so the rule of a probe is Gauss and Radau's with a node at 0: what it leaves unresolved counts as flat, and
+ * tr f(H) of an f like t s / (t s + gamma), whose derivatives alternate in sign, is bounded from below. From the start g = grad L(w0) it
  * tells how far below w0 the quadratic approximation of U has its minimum:
  *   descent = (t^2 / 2) g^T (t H + gamma)^-1 g,
  * what the posterior mean of x loses because w0 is no minimum. Negative curvature counts as 0.
@@ -40,8 +42,13 @@ export interface LanczosSource {
 
 const PROBES = 3;
 const STEPS = 20;
-/** |h v|, v of length 1: the difference of gradients in float32 errs by about 1e-7 |g| / h. */
-const DIFFERENCE = 1e-3;
+/**
+ * |h v| as a share of |w0|, at least of 1, v of length 1. The difference of gradients in float32 errs by about 1e-7 |g| / h, which
+ * flat directions would show as curvature; the third derivative, by h^2.
+ */
+const DIFFERENCE = 3e-3;
+/** Nodes below this share of the largest are rounding, and count as 0. */
+const ZERO = 1e-7;
 
 /** A Lanczos run of one lane. */
 interface Run {
@@ -69,14 +76,15 @@ export function lanczos(source: LanczosSource, withProbes: boolean): readonly La
     const norms = starts.map(norm);
     const runs = starts.map((start, lane) => open(start, norms[lane]!));
     const steps = Math.min(STEPS, surface.dimension);
-    for (let step = 0; step < steps; step += 1) advance(surface, batch, w0, runs, step === steps - 1);
+    const h = of.map((i) => DIFFERENCE * Math.max(1, Math.hypot(...anchors[i]!.map(norm))));
+    for (let step = 0; step < steps; step += 1) advance({ surface, batch, w0, h }, runs, step === steps - 1);
     return cells.map((_, i) => {
-      const own = runs.slice(i * lanes, (i + 1) * lanes).map(ruleOf);
-      const [first, ...probes] = own;
+      const [slope, ...random] = runs.slice(i * lanes, (i + 1) * lanes);
+      const first = ruleOf(slope!);
+      const probes = random.map(flooredRule).filter((rule) => rule !== undefined);
       const squaredNorm = norms[i * lanes]! ** 2;
       const descent = first === undefined || squaredNorm === 0 ? undefined : { rule: first, squaredNorm };
-      const kept = probes.filter((rule) => rule !== undefined);
-      return { dimension: surface.dimension, probes: kept, descent, gradients: lanes * (1 + 2 * steps) };
+      return { dimension: surface.dimension, probes, descent, gradients: lanes * (1 + 2 * steps) };
     });
   } finally {
     batch.dispose();
@@ -94,9 +102,10 @@ export function descentOf({ descent }: LanczosSpectrum, t: number, gamma: number
 
 /** Estimate of tr f(H), over the probes. */
 export function traceOf({ dimension, probes }: LanczosSpectrum, f: (s: number) => number): number {
-  const each = probes.map(({ nodes, weights }) =>
-    nodes.reduce((sum, node, k) => sum + weights[k]! * f(Math.max(0, node)), 0),
-  );
+  const each = probes.map(({ nodes, weights }) => {
+    const least = ZERO * Math.max(0, ...nodes);
+    return nodes.reduce((sum, node, k) => sum + weights[k]! * f(node > least ? node : 0), 0);
+  });
   return (dimension * each.reduce((sum, value) => sum + value, 0)) / each.length;
 }
 
@@ -114,11 +123,27 @@ function open(start: Float32Array, length: number): Run {
 const ruleOf = ({ diagonal, beside }: Run): GaussRule | undefined =>
   diagonal.length === 0 ? undefined : gaussRule(diagonal, beside.slice(0, diagonal.length - 1));
 
+/**
+ * With a node at 0 (Golub, SIAM Review 15, 1973): one more diagonal entry b_m^2 / d_m, d the pivots of the matrix. Where they
+ * are not all positive there is negative curvature, and the plain rule serves.
+ */
+function flooredRule(run: Run): GaussRule | undefined {
+  const { diagonal, beside } = run;
+  if (beside.length < diagonal.length) return ruleOf(run);
+  let pivot = diagonal[0]!;
+  for (let k = 1; k < diagonal.length; k += 1) {
+    if (!(pivot > 0)) return ruleOf(run);
+    pivot = diagonal[k]! - beside[k - 1]! ** 2 / pivot;
+  }
+  if (!(pivot > 0)) return ruleOf(run);
+  return gaussRule([...diagonal, beside.at(-1)! ** 2 / pivot], beside);
+}
+
 /** One step of every open run. */
-function advance(surface: Surface, batch: SurfaceBatch, w0: readonly Tensor[], runs: readonly Run[], last: boolean): void {
+function advance(at: At, runs: readonly Run[], last: boolean): void {
   if (!runs.some(({ isOpen }) => isOpen)) return;
-  const zero = new Float32Array(surface.dimension);
-  const images = hessianTimes(surface, batch, w0, runs.map(({ vectors, isOpen }) => (isOpen ? vectors.at(-1)! : zero))); // prettier-ignore
+  const zero = new Float32Array(at.surface.dimension);
+  const images = hessianTimes(at, runs.map(({ vectors, isOpen }) => (isOpen ? vectors.at(-1)! : zero))); // prettier-ignore
   runs.forEach((run, lane) => {
     if (!run.isOpen) return;
     const image = images[lane]!;
@@ -131,37 +156,46 @@ function advance(surface: Surface, batch: SurfaceBatch, w0: readonly Tensor[], r
     // Twice: once leaves rounding along the vectors that have converged.
     for (let pass = 0; pass < 2; pass += 1) for (const vector of run.vectors) remove(image, vector);
     const beta = norm(image);
-    run.isOpen = !last && beta > 1e-6 * Math.max(...run.diagonal.map(Math.abs));
-    if (!run.isOpen) return;
+    // Below it the run is exact: the start lies in an invariant subspace.
+    if (beta <= 1e-6 * Math.max(...run.diagonal.map(Math.abs))) {
+      run.isOpen = false;
+      return;
+    }
     run.beside.push(beta);
+    run.isOpen = !last;
+    if (last) return;
     run.vectors.push(Float32Array.from(image, (value) => value / beta));
   });
 }
 
-function hessianTimes(
-  surface: Surface,
-  batch: SurfaceBatch,
-  w0: readonly Tensor[],
-  vectors: readonly Float32Array[],
-): readonly Float64Array[] {
-  const [ahead, behind] = [DIFFERENCE, -DIFFERENCE].map((h) => {
-    const moved = shifted(surface, w0, vectors, h);
-    const slopes = gradientsOf(surface, batch, moved);
-    surface.engine.tf.dispose([...moved]);
-    return slopes;
-  });
-  return ahead!.map((g, lane) => Float64Array.from(g, (value, i) => (value - behind![lane]![i]!) / (2 * DIFFERENCE)));
+/** Where Hessians are taken: w0 of each lane, and the length of a difference. */
+interface At {
+  readonly surface: Surface;
+  readonly batch: SurfaceBatch;
+  readonly w0: readonly Tensor[];
+  readonly h: readonly number[];
 }
 
-/** w0 + h v */
-function shifted(surface: Surface, w0: readonly Tensor[], vectors: readonly Float32Array[], h: number): readonly Tensor[] {
+function hessianTimes(at: At, vectors: readonly Float32Array[]): readonly Float64Array[] {
+  const [ahead, behind] = [1, -1].map((sign) => {
+    const moved = shifted(at, vectors, sign);
+    const slopes = gradientsOf(at.surface, at.batch, moved);
+    at.surface.engine.tf.dispose([...moved]);
+    return slopes;
+  });
+  return ahead!.map((g, lane) => Float64Array.from(g, (value, i) => (value - behind![lane]![i]!) / (2 * at.h[lane]!)));
+}
+
+/** w0 + sign h v */
+function shifted({ surface, w0, h }: At, vectors: readonly Float32Array[], sign: number): readonly Tensor[] {
   const { tf } = surface.engine;
   let from = 0;
   return w0.map((tensor) => {
     const size = tensor.size / vectors.length;
     const all = new Float32Array(tensor.size);
     vectors.forEach((vector, lane) => {
-      for (let i = 0; i < size; i += 1) all[lane * size + i] = h * vector[from + i]!;
+      const step = sign * h[lane]!;
+      for (let i = 0; i < size; i += 1) all[lane * size + i] = step * vector[from + i]!;
     });
     from += size;
     return tf.tidy(() => tf.add(tensor, tf.tensor(all, tensor.shape)));
@@ -171,7 +205,7 @@ function shifted(surface: Surface, w0: readonly Tensor[], vectors: readonly Floa
 /** Gradient of each lane's mean loss, flat. */
 function gradientsOf(surface: Surface, batch: SurfaceBatch, weights: readonly Tensor[]): readonly Float32Array[] {
   const { rows, gradients } = batch.gradients(weights);
-  const lanes = rows.shape[0]!;
+  const [lanes = 0] = rows.shape;
   const flat = Array.from({ length: lanes }, () => new Float32Array(surface.dimension));
   let from = 0;
   for (const gradient of gradients) {

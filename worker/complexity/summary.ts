@@ -91,8 +91,9 @@ function twoTemperatures(x: Float64Array): number {
   return (centre - reweighted) / (1 - 1 / c);
 }
 
-function covariance(a: Float64Array, b: Float64Array): number {
-  const [meanA, meanB] = [mean(a), mean(b)];
+/** About their means, or about the same centre. */
+function covariance(a: Float64Array, b: Float64Array, centre?: number): number {
+  const [meanA, meanB] = [centre ?? mean(a), centre ?? mean(b)];
   return a.reduce((sum, value, i) => sum + (value - meanA) * (b[i]! - meanB), 0) / (a.length - 1);
 }
 
@@ -100,12 +101,15 @@ function covariance(a: Float64Array, b: Float64Array): number {
  * Variance of x over the posterior, without that of reading x on a minibatch: the covariance of the readings x1, x2 of the
  * batch's halves, whose noises are independent but for being drawn without repetition from 2M halves in all. With noise
  * variance s^2, E (x1 - x2)^2 / 2 = s^2 2M/(2M - 1) and Cov(x1, x2) = Var(x) - s^2/(2M - 1), so
- *   Var(x) = Cov(x1, x2) + E (x1 - x2)^2 / (4M).
+ *   Var(x) = Cov(x1, x2) + E (x1 - x2)^2 / (4M),
+ * the covariance about the mean of all: about the means of first and of second halves it would lack what their noises, drawn
+ * once, have in common with them.
  */
 function posteriorVariance({ x, halves, batches }: ChainRecord): number {
-  if (halves.length === 0) return variance(pool(x));
+  const all = pool(x);
+  if (halves.length === 0) return variance(all);
   const first = pool(halves.map(([a]) => a));
   const second = pool(halves.map(([, b]) => b));
   const gap = first.reduce((sum, a, i) => sum + (a - second[i]!) ** 2, 0) / first.length;
-  return covariance(first, second) + gap / (4 * batches);
+  return covariance(first, second, mean(all)) + gap / (4 * batches);
 }

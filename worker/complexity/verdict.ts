@@ -100,7 +100,9 @@ function divergence({ lambdaHat, nonFinite, proposals, refuses, dimension }: Ver
   if (2 * nonFinite > proposals) return `${nonFinite} of ${proposals} proposals were not finite`;
   if (!Number.isFinite(lambdaHat)) return "no draw is finite";
   const most = (RUNAWAY * dimension) / 2;
-  return lambdaHat > most ? `lambda-hat ${text(lambdaHat)} is beyond ${text(most)}: the chains have run away` : undefined;
+  return lambdaHat > most
+    ? `lambda-hat ${text(lambdaHat)} is beyond ${text(most)}: the chains have run away`
+    : undefined;
 }
 
 function lowerDoubt({ lambdaHat, lowest, descent }: VerdictInputs, estimate: string): string | undefined {

@@ -63,7 +63,8 @@ function image(source: CurvatureSource, vector: readonly Tensor[]): readonly Ten
 function firstVector({ engine, position, keys }: CurvatureSource): readonly Tensor[] {
   const { tf } = engine;
   return tf.tidy(() => {
-    const normals = position.map(({ shape }, b) =>
+    const normals = position.map(
+      ({ shape }, b) =>
       engine.noise.normals(keys.map((key) => ({ key, a: 0, b })), shape.slice(1)), // prettier-ignore
     );
     return [...normalised(tf, normals, norms(tf, normals))];
@@ -72,7 +73,7 @@ function firstVector({ engine, position, keys }: CurvatureSource): readonly Tens
 
 /** |v| of each member, [members]. */
 function norms(tf: Tf, vector: readonly Tensor[]): Tensor {
-  const squares = vector.map((v) => tf.sum(tf.square(tf.reshape(v, [v.shape[0]!, -1])), -1));
+  const squares = vector.map((v) => tf.sum(tf.square(tf.reshape(v, [v.shape[0], -1])), -1));
   return tf.sqrt(squares.reduce((sum, square) => tf.add(sum, square)));
 }
 

@@ -18,14 +18,15 @@ import { fillIntegers, fillUniform, fold, rootKey, type RandomKey } from "../../
 import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
 import { MemberVector } from "../engine/member-vector.ts";
 import type { Pace } from "../engine/pace.ts";
-import { measurePhase, pushChains, type Phase } from "./leapfrog.ts";
+import { measurePhase } from "./leapfrog.ts";
 import { lanesOf, START_SD, type ChainRecord, type Lane, type Posterior } from "./posterior.ts";
 import { adaptStepSize, firstStepSize, type StepSize } from "./step-size.ts";
 import { stackWeights, unstackWeights, type Surface, type SurfaceBatch } from "./surface.ts";
+import { followTrajectory, type Field, type Slope, type Trajectory, type TrajectoryPoint } from "./trajectory.ts";
 
 export interface HmcPlan {
   readonly chains: number;
-  /** Gradients of each chain, at the most. */
+  /** Gradients of each chain along trajectories, at the most; it takes two more to know w0 and the start. */
   readonly budget: number;
   /** L: mean number of leapfrog steps of a transition. */
   readonly trajectory: number;
@@ -86,7 +87,9 @@ interface Progress {
   step: StepSize;
   readonly traces: readonly Trace[];
   acceptance: number;
+  /** Sum of the squares of the energy errors that are finite, and their number. */
   energyErrors: number;
+  measured: number;
   rejected: number;
   nonFinite: number;
   proposals: number;
@@ -114,32 +117,18 @@ interface Stand {
   readonly position: readonly Tensor[];
   readonly gradient: readonly Tensor[];
   /** By lane. */
-  readonly readings: readonly Omit<Reading, "deltaH">[];
+  readonly readings: readonly Reading[];
 }
 
-/** One point of a trajectory, on the device: L - L0 and `measurePhase`'s sums, by lane. */
-interface Point {
-  readonly difference: Tensor;
-  readonly sums: Tensor;
-}
-
-/** The same of one lane, read. */
+/** One point of a trajectory of one lane. */
 interface Reading {
   readonly x: number;
-  /** H less that of the trajectory's start. */
-  readonly deltaH: number;
+  /** H - t L less that of the trajectory's start. */
+  readonly rest: number;
   /** |w - w0| */
   readonly displacement: number;
   /** (w - w0) . grad U */
   readonly virial: number;
-}
-
-interface Trajectory {
-  /** Of its end. */
-  readonly position: readonly Tensor[];
-  readonly gradient: readonly Tensor[];
-  /** By step, then by lane. */
-  readonly points: readonly (readonly Reading[])[];
 }
 
 class HmcRun {
@@ -164,6 +153,7 @@ class HmcRun {
       traces: Array.from({ length: plan.chains }, () => ({ x: [], mean: [], displacement: [], virial: [] })),
       acceptance: 0,
       energyErrors: 0,
+      measured: 0,
       rejected: 0,
       nonFinite: 0,
       proposals: 0,
@@ -174,7 +164,12 @@ class HmcRun {
       best: undefined,
     }));
     this.#lanes = this.#gather(posteriors.map((_, index) => index));
-    this.#stand = this.#start();
+    try {
+      this.#stand = this.#start();
+    } catch (error) {
+      disposeLanes(surface.engine.tf, this.#lanes);
+      throw error;
+    }
   }
 
   get isOpen(): boolean {
@@ -185,9 +180,7 @@ class HmcRun {
   async transition(pace: Pick<Pace, "turn">): Promise<void> {
     const warm = this.gradients < WARM_UP_SHARE * this.#plan.budget;
     const steps = trajectoryLength(this.#transitions, this.#plan.trajectory);
-    const epsilon = this.#epsilons(warm);
-    const momentum = this.#momenta();
-    this.#settle(momentum, await this.#trajectory(momentum, epsilon, steps, pace), warm);
+    await this.#follow(steps, warm, pace);
     this.#transitions += 1;
     this.gradients += steps;
     if (!warm) this.#close();
@@ -207,13 +200,28 @@ class HmcRun {
     const lanes = lanesOf(open, this.#plan.chains);
     const of = lanes.map(({ posterior }) => this.#posteriors[posterior]!);
     const anchor = stackWeights(this.#surface, of.map((each) => each.anchor)); // prettier-ignore
+    const made = { batch: undefined as SurfaceBatch | undefined };
+    try {
+      const batch = (made.batch = this.#batch(of));
+      const base = tf.tidy(() => batch.gradients(anchor).rows);
+      const t = new MemberVector(tf, of.map((each) => each.t)); // prettier-ignore
+      const gamma = new MemberVector(tf, of.map((each) => each.gamma)); // prettier-ignore
+      return { lanes, anchor, batch, base, t, gamma };
+    } catch (error) {
+      made.batch?.dispose();
+      tf.dispose([...anchor]);
+      throw error;
+    }
+  }
+
+  /** The rows of every lane's posterior. */
+  #batch(of: readonly Posterior[]): SurfaceBatch {
     const rows = rowsOfLanes(this.#surface, of.map(({ cell }) => this.#plan.rows[cell]!)); // prettier-ignore
-    const batch = this.#surface.batch(of.map(({ cell }) => cell), rows); // prettier-ignore
-    rows.dispose();
-    const base = tf.tidy(() => batch.gradients(anchor).rows);
-    const t = new MemberVector(tf, of.map((each) => each.t)); // prettier-ignore
-    const gamma = new MemberVector(tf, of.map((each) => each.gamma)); // prettier-ignore
-    return { lanes, anchor, batch, base, t, gamma };
+    try {
+      return this.#surface.batch(of.map(({ cell }) => cell), rows); // prettier-ignore
+    } finally {
+      rows.dispose();
+    }
   }
 
   #start(): Stand {
@@ -225,10 +233,23 @@ class HmcRun {
         return start;
       }),
     );
-    const { gradient, difference } = this.#evaluate(position);
-    // Of a start nothing but x counts: no draw stands there.
-    const readings = this.#readings(difference).map((x) => ({ x, displacement: 0, virial: 0 }));
-    return { position, gradient, readings };
+    try {
+      const { gradient, difference } = this.#evaluate(position);
+      const [t, gamma] = [this.#lanes.t, this.#lanes.gamma].map((vector) => (rank: number) => vector.at(rank));
+      // There is no momentum yet, and of the sums those of a move are not read.
+      const phase = { position, momentum: position };
+      const push = { gradient, anchor: this.#lanes.anchor, t: t!, gamma: gamma!, kick: gamma! };
+      const sums = measurePhase(tf, { phase, start: phase, push });
+      const readings = this.#read({
+        differences: difference.dataSync<"float32">(),
+        sums: sums.dataSync<"float32">(),
+      });
+      tf.dispose([difference, sums]);
+      return { position, gradient, readings };
+    } catch (error) {
+      tf.dispose(position);
+      throw error;
+    }
   }
 
   /** Standard normals of every lane, [lanes, ...shape] by parameter. */
@@ -242,10 +263,6 @@ class HmcRun {
     return fold(this.#posteriors[posterior]!.key, "hmc", chain);
   }
 
-  #momenta(): readonly Tensor[] {
-    return this.#normals("momentum", this.#transitions);
-  }
-
   #epsilons(warm: boolean): readonly number[] {
     return this.#lanes.lanes.map(({ posterior }) => {
       const { step } = this.#progress[posterior]!;
@@ -254,7 +271,7 @@ class HmcRun {
   }
 
   /** Gradient of L and mean paired difference L - L0, [lanes], at these positions. The caller owns them. */
-  #evaluate(position: readonly Tensor[]): { readonly gradient: readonly Tensor[]; readonly difference: Tensor } {
+  #evaluate(position: readonly Tensor[]): Slope {
     const { tf } = this.#surface.engine;
     const { rows, gradients } = this.#lanes.batch.gradients(position);
     const difference = tf.tidy(() => tf.mean(tf.sub(rows, this.#lanes.base), -1));
@@ -262,99 +279,52 @@ class HmcRun {
     return { gradient: gradients, difference };
   }
 
-  /** x of each lane; disposes what it reads. */
-  #readings(difference: Tensor): readonly number[] {
-    const values = difference.dataSync<"float32">();
-    difference.dispose();
-    return this.#lanes.lanes.map(({ posterior }, lane) => this.#posteriors[posterior]!.t * values[lane]!);
-  }
-
-  /** Follows a trajectory from the stand, which stays. The caller owns the end's tensors. */
-  async #trajectory(
-    momentum: readonly Tensor[],
-    epsilon: readonly number[],
-    steps: number,
-    pace: Pick<Pace, "turn">,
-  ): Promise<Trajectory> {
+  /** Follows a trajectory from the stand, and settles where the chains then stand. */
+  async #follow(steps: number, warm: boolean, pace: Pick<Pace, "turn">): Promise<void> {
     const { tf } = this.#surface.engine;
-    const full = new MemberVector(tf, epsilon);
-    const half = new MemberVector(tf, epsilon.map((value) => value / 2)); // prettier-ignore
-    const start: Phase = { position: this.#stand.position, momentum };
-    const points: Point[] = [];
-    let [phase, gradient] = [start, this.#stand.gradient];
+    const momentum = this.#normals("momentum", this.#transitions);
     try {
-      for (let step = 0; step < steps; step += 1) {
-        const next = this.#push(phase, gradient, step === 0 ? half : full, full);
-        if (step > 0) tf.dispose([...phase.position, ...phase.momentum, ...gradient]);
-        phase = next;
-        const evaluated = this.#evaluate(phase.position);
-        gradient = evaluated.gradient;
-        points.push({ difference: evaluated.difference, sums: this.#measure(phase, start, gradient, half) });
-        await pace.turn();
+      const { position, gradient } = this.#stand;
+      const start = { position, gradient, momentum };
+      const end = await followTrajectory(this.#field(), start, this.#epsilons(warm), steps, pace);
+      try {
+        this.#settle(end, warm);
+      } finally {
+        tf.dispose([...end.position, ...end.gradient]);
       }
     } finally {
-      for (const vector of [full, half]) vector.dispose();
+      tf.dispose([...momentum]);
     }
-    tf.dispose([...phase.momentum]);
-    return { position: phase.position, gradient, points: points.map((point) => this.#read(point)) };
   }
 
-  #push(phase: Phase, gradient: readonly Tensor[], kick: MemberVector, drift: MemberVector): Phase {
-    const { tf } = this.#surface.engine;
+  #field(): Field {
     const { anchor, t, gamma } = this.#lanes;
-    const moved = { phase: undefined as Phase | undefined };
-    tf.tidy(() => {
-      moved.phase = pushChains(tf, phase, {
-        gradient,
-        anchor,
-        t: (rank) => t.at(rank),
-        gamma: (rank) => gamma.at(rank),
-        kick: (rank) => kick.at(rank),
-        drift: (rank) => drift.at(rank),
-      });
-      return [...moved.phase.position, ...moved.phase.momentum];
-    });
-    return moved.phase!;
+    return { tf: this.#surface.engine.tf, anchor, t, gamma, evaluate: (position) => this.#evaluate(position) };
   }
 
-  #measure(phase: Phase, start: Phase, gradient: readonly Tensor[], half: MemberVector): Tensor {
-    const { anchor, t, gamma } = this.#lanes;
-    const push = {
-      gradient,
-      anchor,
-      t: (rank: number) => t.at(rank),
-      gamma: (rank: number) => gamma.at(rank),
-      kick: (rank: number) => half.at(rank),
-    };
-    return measurePhase(this.#surface.engine.tf, { phase, start, push });
-  }
-
-  /** What was measured at a point, from the device; disposes it. */
-  #read({ difference, sums }: Point): readonly Reading[] {
-    const values = sums.dataSync<"float32">();
-    sums.dispose();
-    const x = this.#readings(difference);
+  /** By lane. */
+  #read({ differences, sums }: TrajectoryPoint): readonly Reading[] {
     return this.#lanes.lanes.map(({ posterior }, lane) => {
       const { t, gamma } = this.#posteriors[posterior]!;
-      const [kinetic, pull, square, slope] = values.subarray(4 * lane, 4 * lane + 4);
-      const deltaH = x[lane]! - this.#stand.readings[lane]!.x + kinetic! + gamma * pull!;
+      const [kinetic, pull, square, slope] = sums.subarray(4 * lane, 4 * lane + 4);
       return {
-        x: x[lane]!,
-        deltaH,
+        x: t * differences[lane]!,
+        rest: kinetic! + gamma * pull!,
         displacement: Math.sqrt(square!),
         virial: t * slope! + gamma * square!,
       };
     });
   }
 
-  /** Accepts or refuses the end, records where the chains then stand, and learns. Disposes momenta and the end. */
-  #settle(momentum: readonly Tensor[], trajectory: Trajectory, warm: boolean): void {
+  /** Accepts or refuses the end, records where the chains then stand, and learns. The trajectory is lent. */
+  #settle(trajectory: Trajectory, warm: boolean): void {
     const { tf } = this.#surface.engine;
-    const end = trajectory.points.at(-1)!;
-    const verdicts = this.#lanes.lanes.map((lane, i) => this.#decide(lane, end[i]!.deltaH));
-    if (!warm) this.#write(verdicts, trajectory.points);
-    this.#keepLowest(verdicts, trajectory.position, end);
+    const points = trajectory.points.map((point) => this.#read(point));
+    const end = points.at(-1)!;
     const before = this.#stand;
+    const verdicts = this.#lanes.lanes.map((lane, i) => this.#decide(lane, energyError(end[i]!, before.readings[i]!)));
+    if (!warm) this.#write(verdicts, points);
+    this.#keepLowest(verdicts, trajectory.position, end);
     const from = tf.tensor1d(verdicts.map(({ accepted }, i) => (accepted ? verdicts.length + i : i)), "int32"); // prettier-ignore
     const chosen = (old: readonly Tensor[], fresh: readonly Tensor[]): readonly Tensor[] =>
       old.map((tensor, p) => tf.tidy(() => tf.gather(tf.concat([tensor, fresh[p]!], 0), from)));
@@ -363,9 +333,8 @@ class HmcRun {
       gradient: chosen(before.gradient, trajectory.gradient),
       readings: verdicts.map(({ accepted }, i) => (accepted ? end[i]! : before.readings[i]!)),
     };
-    tf.dispose([from, ...before.position, ...before.gradient, ...momentum]);
-    tf.dispose([...trajectory.position, ...trajectory.gradient]);
-    this.#learn(verdicts, warm, trajectory.points.length);
+    tf.dispose([from, ...before.position, ...before.gradient]);
+    this.#learn(verdicts, warm, points.length);
   }
 
   /** The weights of the lowest draw, once it is below w0 by more than rounding. */
@@ -397,18 +366,19 @@ class HmcRun {
       const progress = this.#progress[this.#lanes.lanes[at]!.posterior]!;
       const acceptance = own.reduce((sum, verdict) => sum + verdict.acceptance, 0) / chains;
       progress.gradients += chains * steps;
-      progress.nonFinite += own.filter(({ deltaH }) => !Number.isFinite(deltaH)).length;
       if (warm) {
         progress.warmUp += 1;
-        progress.step = adaptStepSize(progress.step, acceptance);
-        if (this.#plan.fixedStep) progress.step = firstStepSize(this.#posteriors[this.#lanes.lanes[at]!.posterior]!.epsilon); // prettier-ignore
+        if (!this.#plan.fixedStep) progress.step = adaptStepSize(progress.step, acceptance);
         continue;
       }
       progress.acceptance += acceptance;
       progress.proposals += 1;
       progress.rejected += own.filter(({ accepted }) => !accepted).length;
       // Without those that are not finite, which are counted apart.
-      progress.energyErrors += own.reduce((sum, { deltaH }) => sum + (Number.isFinite(deltaH) ? deltaH ** 2 : 0), 0) / chains; // prettier-ignore
+      const errors = own.flatMap(({ deltaH }) => (Number.isFinite(deltaH) ? [deltaH ** 2] : []));
+      progress.energyErrors += errors.reduce((sum, error) => sum + error, 0);
+      progress.measured += errors.length;
+      progress.nonFinite += chains - errors.length;
     }
   }
 
@@ -421,7 +391,7 @@ class HmcRun {
       trace.x.push(x);
       trace.displacement.push(displacement);
       trace.virial.push(virial);
-      const sum = points.reduce((total, point) => total + expectedX(point[i]!, before.x), 0);
+      const sum = points.reduce((total, point) => total + expectedX(point[i]!, before), 0);
       trace.mean.push(sum / points.length);
     });
   }
@@ -440,26 +410,27 @@ class HmcRun {
 
   #pack(): void {
     const { tf } = this.#surface.engine;
-    const { lanes } = this.#lanes;
-    const kept = lanes.flatMap(({ posterior }, i) => (this.#progress[posterior]!.isOpen ? [i] : []));
     const before = { lanes: this.#lanes, stand: this.#stand };
+    const { lanes } = before.lanes;
+    const kept = lanes.flatMap(({ posterior }, i) => (this.#progress[posterior]!.isOpen ? [i] : []));
+    if (kept.length === 0) {
+      this.#lanes = { ...before.lanes, lanes: [] };
+      return;
+    }
+    this.#lanes = this.#gather([...new Set(kept.map((i) => lanes[i]!.posterior))]);
     const from = tf.tensor1d(kept, "int32");
     const packed = (tensors: readonly Tensor[]): readonly Tensor[] => tensors.map((tensor) => tf.gather(tensor, from));
-    if (kept.length > 0) {
-      this.#lanes = this.#gather([...new Set(kept.map((i) => lanes[i]!.posterior))]);
-      const { position, gradient, readings } = before.stand;
-      this.#stand = { position: packed(position), gradient: packed(gradient), readings: kept.map((i) => readings[i]!) };
-      disposeLanes(tf, before.lanes);
-      tf.dispose([...before.stand.position, ...before.stand.gradient]);
-    } else this.#lanes = { ...before.lanes, lanes: [] };
-    from.dispose();
+    const { position, gradient, readings } = before.stand;
+    this.#stand = { position: packed(position), gradient: packed(gradient), readings: kept.map((i) => readings[i]!) };
+    disposeLanes(tf, before.lanes);
+    tf.dispose([from, ...position, ...gradient]);
   }
 
   #record(index: number): ChainRecord {
     const progress = this.#progress[index]!;
     const of = (values: (trace: Trace) => number[]): readonly Float64Array[] =>
       progress.traces.map((trace) => Float64Array.from(values(trace)));
-    const { proposals, step } = progress;
+    const { proposals, step, energyErrors, measured } = progress;
     return {
       x: of(({ x }) => x),
       mean: of(({ mean }) => mean),
@@ -468,7 +439,7 @@ class HmcRun {
       displacement: of(({ displacement }) => displacement),
       virial: of(({ virial }) => virial),
       acceptance: proposals === 0 ? null : progress.acceptance / proposals,
-      energyError: proposals === 0 ? null : Math.sqrt(progress.energyErrors / proposals),
+      energyError: measured === 0 ? null : Math.sqrt(energyErrors / measured),
       rejected: progress.rejected,
       nonFinite: progress.nonFinite,
       epsilon: step.frozen,
@@ -503,10 +474,13 @@ function rowsOfLanes(surface: Surface, rows: readonly Int32Array[]): Tensor {
   return surface.engine.tf.tensor2d(all, [rows.length, rows[0]!.length], "int32");
 }
 
+/** H at a point of a trajectory less H at its start. */
+const energyError = ({ x, rest }: Reading, start: Reading): number => x - start.x + rest;
+
 /** a x + (1 - a) x0, with a the probability of accepting this point. */
-function expectedX({ x, deltaH }: Reading, x0: number): number {
-  const acceptance = acceptanceOf(deltaH);
-  return acceptance === 0 ? x0 : acceptance * x + (1 - acceptance) * x0;
+function expectedX(point: Reading, start: Reading): number {
+  const acceptance = acceptanceOf(energyError(point, start));
+  return acceptance === 0 ? start.x : acceptance * point.x + (1 - acceptance) * start.x;
 }
 
 const acceptanceOf = (deltaH: number): number => (Number.isFinite(deltaH) ? Math.exp(Math.min(0, -deltaH)) : 0);

@@ -441,5 +441,4 @@ class LangevinRun {
   }
 }
 
-const mean = ([a, b]: readonly [Float64Array, Float64Array]): Float64Array =>
-  a.map((value, i) => (value + b[i]!) / 2);
+const mean = ([a, b]: readonly [Float64Array, Float64Array]): Float64Array => a.map((value, i) => (value + b[i]!) / 2);

@@ -92,7 +92,12 @@ export function correctedGradient(
 }
 
 /** Standard normals of a step, [chains, ...shape] by parameter: those that `moveChains` draws itself. */
-export function normals({ noise }: SurfaceEngine, like: readonly Tensor[], { keys }: ChainKeys, step: number): readonly Tensor[] {
+export function normals(
+  { noise }: SurfaceEngine,
+  like: readonly Tensor[],
+  { keys }: ChainKeys,
+  step: number,
+): readonly Tensor[] {
   return like.map(({ shape }, p) => noise.normals(keys.map((key) => ({ key, a: step, b: p })), shape.slice(1))); // prettier-ignore
 }
 

@@ -93,6 +93,6 @@ export function plainPhase(tf: Tf, { phase, start, push }: Measured): Tensor {
 
 /** The sum over parameters and their numbers of a b, [chains]. */
 function sumOfProducts(tf: Tf, pairs: readonly (readonly [Tensor, Tensor])[]): Tensor {
-  const sums = pairs.map(([a, b]) => tf.sum(tf.reshape(tf.mul(a, b), [a.shape[0]!, -1]), -1));
+  const sums = pairs.map(([a, b]) => tf.sum(tf.reshape(tf.mul(a, b), [a.shape[0], -1]), -1));
   return sums.reduce((total, sum) => tf.add(total, sum));
 }

@@ -73,7 +73,7 @@ function differenceOfSquares(tf: Tf, a: readonly Tensor[], b: readonly Tensor[],
   const parts = a.map((x, p) => {
     const sum = tf.add(x, b[p]!);
     const middle = c === undefined ? sum : tf.sub(sum, tf.mul(2, c[p]!));
-    return tf.sum(tf.reshape(tf.mul(tf.mul(0.5, tf.sub(x, b[p]!)), middle), [x.shape[0]!, -1]), -1);
+    return tf.sum(tf.reshape(tf.mul(tf.mul(0.5, tf.sub(x, b[p]!)), middle), [x.shape[0], -1]), -1);
   });
   return parts.reduce((sum, part) => tf.add(sum, part));
 }

@@ -34,11 +34,11 @@ export interface ChainRecord {
   readonly virial: readonly Float64Array[];
   /** Mean acceptance probability of the proposals after warm-up; of hypothetical ones where chains accept everything. */
   readonly acceptance: number | null;
-  /** Root mean square of the energy error of accepted-or-not proposals after warm-up; null where there is none. */
+  /** Root mean square of the energy errors of proposals after warm-up, accepted or not, that are finite; null where none is. */
   readonly energyError: number | null;
   /** Proposals after warm-up that were refused. */
   readonly rejected: number;
-  /** Proposals, or draws, that were not finite. */
+  /** Proposals after warm-up, or draws, that were not finite: a warm-up tries steps that are far too large. */
   readonly nonFinite: number;
   /** Step size after warm-up. */
   readonly epsilon: number;

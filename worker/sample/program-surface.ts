@@ -90,7 +90,8 @@ export class ProgramSurface implements Surface {
 
   dispose(): void {
     const { tf } = this.engine;
-    for (const tensor of [...this.#held.values(), this.#chosen, this.#own]) if (tensor !== undefined) tf.dispose(tensor);
+    for (const tensor of [...this.#held.values(), this.#chosen, this.#own])
+      if (tensor !== undefined) tf.dispose(tensor);
   }
 
   /** Inside a tidy. */

@@ -138,7 +138,7 @@ function advance(
 
 function squaredDistance({ engine: { tf } }: Surface, a: readonly Tensor[], b: readonly Tensor[]): Tensor {
   return tf.tidy(() => {
-    const squares = a.map((x, p) => tf.sum(tf.reshape(tf.square(tf.sub(x, b[p]!)), [x.shape[0]!, -1]), -1));
+    const squares = a.map((x, p) => tf.sum(tf.reshape(tf.square(tf.sub(x, b[p]!)), [x.shape[0], -1]), -1));
     return squares.reduce((sum, square) => tf.add(sum, square));
   });
 }

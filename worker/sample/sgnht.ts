@@ -28,7 +28,7 @@ export function sgnht(diffusion = SGNHT_DIFFUSION): Sampler {
   return {
     init: (tf, position, normal) => ({
       position: position.map((w) => tf.clone(w)),
-      carry: [...normal.map((xi) => tf.clone(xi)), tf.fill([position[0]!.shape[0]!], diffusion)],
+      carry: [...normal.map((xi) => tf.clone(xi)), tf.mul(diffusion, tf.ones(position[0]!.shape.slice(0, 1)))],
     }),
     step: (tf, state, { gradient, anchor, normal, settings: { t, gamma, epsilon } }) => {
       const theta = state.carry.at(-1)!;

@@ -2,7 +2,7 @@
  * The step size of Metropolis-adjusted chains, learned on their acceptance while they warm up and then frozen: the dual
  * averaging of Nesterov as in Hoffman & Gelman, "The No-U-Turn Sampler", JMLR 15, 2014, section 3.2.1, a Robbins-Monro scheme
  *   log eps_(m+1) = mu - sqrt(m)/0.05 Hbar_m,   Hbar_m = mean of (target - acceptance) with weight 1/(m + 10),
- * with mu = log 10 eps_0; after warm-up the average of log eps with weights m^-0.75. Pure.
+ * with mu = log 2 eps_0; after warm-up the average of log eps with weights m^-0.75. Pure.
  */
 export interface StepSize {
   /** Updates so far. */
@@ -20,8 +20,8 @@ export const TARGET_ACCEPTANCE = 0.8;
 const RELAXATION = 0.05;
 const OFFSET = 10;
 const DECAY = 0.75;
-/** mu = log(10 eps_0) pulls towards larger steps, which cost less to rule out. */
-const AMBITION = 10;
+/** mu = log(2 eps_0): the first step is near the last one already, and ten times as much, as NUTS has it, is refused for a while. */
+const AMBITION = 2;
 
 export function firstStepSize(epsilon: number): StepSize {
   return { updates: 0, epsilon, frozen: epsilon, centre: Math.log(AMBITION * epsilon), shortfall: 0 };

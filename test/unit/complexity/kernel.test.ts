@@ -3,7 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest
 import { fillNormal, rootKey } from "../../../src/core/random.ts";
 import type { LoadedData, Tensor3D } from "../../../src/catalogue/entry.ts";
 import type { Cell } from "../../../src/spec/cell.ts";
-import { automaticStep, closedForm } from "../../../worker/complexity/closed-form.ts";
+import { automaticStep, ceilingOf, closedForm } from "../../../worker/complexity/closed-form.ts";
 import { kernelRows, type KernelRows, type KernelSource } from "../../../worker/complexity/kernel.ts";
 import { spectrumOf, type Spectrum } from "../../../worker/complexity/spectrum.ts";
 import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
@@ -137,7 +137,7 @@ describe("the Gauss-Newton kernel", () => {
       const spectrum = spectrumOf(kernelRows(source, most));
       expect(spectrum).toMatchObject({ rank, rankIsWhole: true });
       const { parameterCount, task } = source.program;
-      expect(closedForm(spectrum, 100, 1, parameterCount, task).ceiling).toBe(rank / 2);
+      expect(ceilingOf([spectrum], parameterCount, task)).toBe(rank / 2);
     }
   });
 
@@ -151,16 +151,15 @@ describe("the Gauss-Newton kernel", () => {
       const rows = kernelRows(source, most);
       const [spectrum, expected] = [spectrumOf(rows), plainSpectrum(rows)];
       expect(spectrum.rank).toBe(expected.rank);
-      const { parameterCount, task } = source.program;
       for (const gamma of [0.01, 1, 100]) {
-        const form = closedForm(spectrum, 150, gamma, parameterCount, task);
-        const plain = closedForm(expected, 150, gamma, parameterCount, task);
+        const form = closedForm(spectrum, 150, gamma, 1);
+        const plain = closedForm(expected, 150, gamma, 1);
         const noise = { samples: 64, batches: 4 };
-        const step = automaticStep(spectrum, form, 150, gamma, noise);
+        const step = automaticStep(form, 150, gamma, noise);
         expect(form.quad / plain.quad).toBeCloseTo(1, 9);
         expect(form.varOverMean / plain.varOverMean).toBeCloseTo(1, 9);
         expect(form.top / plain.top).toBeCloseTo(1, 12);
-        expect(step / automaticStep(expected, plain, 150, gamma, noise)).toBeCloseTo(1, 9);
+        expect(step / automaticStep(plain, 150, gamma, noise)).toBeCloseTo(1, 9);
       }
     }
   });
@@ -173,7 +172,7 @@ describe("the Gauss-Newton kernel", () => {
     const spectrum = spectrumOf(kernelRows(source, 40));
     expect(spectrum.rankIsWhole).toBe(false);
     const { parameterCount, task } = source.program;
-    expect(closedForm(spectrum, 100, 1, parameterCount, task).ceiling).toBe(Math.min(parameterCount, 60 * 9) / 2);
+    expect(ceilingOf([spectrum], parameterCount, task)).toBe(Math.min(parameterCount, 60 * 9) / 2);
   });
 });
 

@@ -23,6 +23,7 @@ import {
 import { createLogger } from "../../../src/core/log.ts";
 import { resultDigest, type CellResult } from "../../../src/result/cell-result.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { wholeEstimate, wholeResult } from "../../support/whole-result.ts";
 
 /** A made-up sweep file: as many cells, over as many fuse keys. Cells of one `from` are the same in every such sweep. */
 export interface MadeUpSpec {
@@ -58,52 +59,14 @@ export const madeUpSpecs: SpecReader = {
 
 /** A result whose digest depends on `lambdaHat` alone. */
 export function madeUpResult(lambdaHat: number, outcome: CellResult["outcome"] = "ok") {
-  const result: CellResult = {
+  const isOk = outcome === "ok";
+  const result = wholeResult({
     outcome,
-    reason: outcome === "ok" ? "" : "the loss was NaN at step 3",
-    parameters: 10,
-    steps: 100,
-    stopped: outcome === "ok" ? "budget" : "diverged",
-    trainLoss: 0.25,
-    testLoss: 0.5,
-    trainAccuracy: null,
-    testAccuracy: null,
-    estimate: outcome === "ok" ? estimateOf(lambdaHat) : null,
-    timing: { trainMs: 1, estimateMs: 1, wallMs: 2 },
-    backend: "wasm",
-    fuseWidth: 1,
-  };
+    reason: isOk ? "" : "the loss was NaN at step 3",
+    stopped: isOk ? "budget" : "diverged",
+    estimate: isOk ? wholeEstimate({ lambdaHat, quad: lambdaHat }) : null,
+  });
   return { json: JSON.stringify(result), digest: resultDigest(result) };
-}
-
-function estimateOf(lambdaHat: number): NonNullable<CellResult["estimate"]> {
-  return {
-    lambdaHat,
-    lambdaSe: 0.1,
-    rHat: 1,
-    essBulk: 400,
-    essTail: 400,
-    gewekeZ: 0.5,
-    varOverMean: 1,
-    quad: lambdaHat,
-    ceiling: 5,
-    kernelRows: 10,
-    kernelTop: 1,
-    displacement: 0.1,
-    baseLoss: 0.25,
-    chains: 4,
-    draws: 100,
-    burnIn: 10,
-    stepSize: 0.01,
-    nBeta: 10,
-    gamma: 1,
-    n: 100,
-    batch: 10,
-    gradients: 1000,
-    nonFinite: 0,
-    verdict: "ok",
-    verdictReason: "",
-  };
 }
 
 export const quietLogger = createLogger({

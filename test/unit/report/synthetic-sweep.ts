@@ -4,11 +4,13 @@
  */
 import { fillNormal, rootKey } from "../../../src/core/random.ts";
 import { cellOf, type CellConfig } from "../../../src/spec/cell.ts";
-import { VERDICTS, type CellResult, type Estimate, type Verdict } from "../../../src/result/cell-result.ts";
+import { VERDICTS, type CellResult, type Verdict } from "../../../src/result/cell-result.ts";
 import { rowOf, type AxisValues, type CellRecord, type RecordState, type ResultRow } from "../../../src/result/row.ts";
 import type { SeriesChunk } from "../../../src/report/series.ts";
 import type { ReportInput } from "../../../src/report/write-report.ts";
 import type { Provenance } from "../../../src/report/provenance.ts";
+import { ESTIMATE } from "../../support/tiny-cells.ts";
+import { wholeEstimate, wholeResult } from "../../support/whole-result.ts";
 
 const DATA = ["digits", "majority"] as const;
 const ARCHITECTURES = ["mlp", "polynomial"] as const;
@@ -77,18 +79,7 @@ export function configOf(design: Design): CellConfig {
     regulariser: strength === null ? { kind: regulariser } : { kind: regulariser, strength },
     seed: String(1234567890123456000n + BigInt(seed)),
     train: { steps: 1500, batch: 128, schedule: "constant", evalEvery: 50, stopTrainLoss: null },
-    estimate: {
-      sampler: "sgld",
-      chains: 4,
-      draws: 500,
-      burnIn: 200,
-      thin: 2,
-      batch: 0,
-      nBeta: 0,
-      gamma: 1,
-      stepSize: 0,
-      kernelRows: 400,
-    },
+    estimate: { ...ESTIMATE, kernelRows: 400 },
   };
 }
 
@@ -126,9 +117,10 @@ export function resultOf(design: Design, verdict: Verdict = "ok"): CellResult {
   };
   const lambdaHat = quad * bias[verdict] * Math.exp(0.04 * z[1]!);
   const trainLoss = (polynomial ? 0.3 : 0.9 / Math.sqrt(design.width)) * Math.exp(0.15 * z[2]!);
-  const estimate: Estimate = {
-    lambdaHat: verdict === "diverged" ? null : lambdaHat,
-    lambdaSe: verdict === "diverged" ? null : Math.abs(lambdaHat) * 0.03,
+  const isDiverged = verdict === "diverged";
+  const estimate = wholeEstimate({
+    lambdaHat: isDiverged ? null : lambdaHat,
+    lambdaSe: isDiverged ? null : Math.abs(lambdaHat) * 0.03,
     rHat: verdict === "ok" ? 1.001 + 0.003 * Math.abs(z[3]!) : 1.08,
     essBulk: 800 + 60 * z[4]!,
     essTail: 640 + 40 * z[5]!,
@@ -140,36 +132,31 @@ export function resultOf(design: Design, verdict: Verdict = "ok"): CellResult {
     kernelTop: 3.25,
     displacement: 0.42,
     baseLoss: trainLoss,
-    chains: 4,
     draws: 500,
     burnIn: 200,
     stepSize: 0.00125,
     nBeta: 2000 / Math.log(2000),
-    gamma: 1,
+    parameters: 7850,
     n: 2000,
     batch: 0,
     gradients: 4800,
-    nonFinite: verdict === "diverged" ? 37 : 0,
+    nonFinite: isDiverged ? 37 : 0,
     verdict,
     verdictReason:
       verdict === "ok" ? "R-hat 1.002, ESS 812, var/mean 0.98" : "R-hat 1.08 > 1.01 over 4 chains of 500 draws",
-  };
+  });
   const accuracy = design.data === "digits" ? 0.97 - 0.05 * trainLoss * 4 : 1 - 0.1 * trainLoss;
-  return {
-    outcome: "ok",
-    reason: "",
+  return wholeResult({
     parameters: 7850,
     steps: 1500,
-    stopped: "budget",
     trainLoss,
     testLoss: trainLoss * 1.3 + 0.001 * quad,
     trainAccuracy: Math.min(1, accuracy + 0.02),
     testAccuracy: accuracy,
     estimate,
     timing: { trainMs: 900.5, estimateMs: 640.25, wallMs: 21_000 },
-    backend: "wasm",
     fuseWidth: 16,
-  };
+  });
 }
 
 export function recordOf(design: Design, gridIndex: number, over: Partial<CellRecord> = {}): CellRecord {

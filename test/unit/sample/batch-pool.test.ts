@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fillNormal, rootKey } from "../../../src/core/random.ts";
 import type { Tensor } from "../../../src/catalogue/entry.ts";
 import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
-import { openProgram, rowGradients, type Program } from "../../../worker/engine/program.ts";
+import { openProgram, type Program } from "../../../worker/engine/program.ts";
 import { sizeOf } from "../../../worker/engine/shape.ts";
 import { BatchPool, poolShape } from "../../../worker/sample/batch-pool.ts";
+import { ProgramSurface } from "../../../worker/sample/program-surface.ts";
 import { FusedData } from "../../../worker/train/fused-data.ts";
 import { tinyCell } from "../../support/tiny-cells.ts";
 
@@ -18,6 +19,7 @@ const CELL = tinyCell({
 let engine: Engine;
 let program: Program;
 let data: FusedData;
+let surface: ProgramSurface;
 let pool: BatchPool;
 /** w0, and a point near it, as two members each. */
 let anchor: readonly Tensor[];
@@ -32,18 +34,22 @@ beforeAll(async () => {
   near = anchor.map((tensor, p) =>
     tf.tidy(() => tf.add(tensor, normals(program.parameters[p]!.shape, 100 + p, NEARBY))),
   );
-  const cell = { dataset: 0, key: rootKey("pool-test") };
-  pool = new BatchPool(program, data, [cell, cell], anchor, BATCH);
+  const weights = anchor.map((tensor) => tensor.dataSync<"float32">().slice(0, tensor.size / 2));
+  const cell = { dataset: 0, weights };
+  surface = new ProgramSurface(program, data, [cell, cell], { distance: "loss", split: "train" });
+  pool = new BatchPool(surface, KEYS, anchor, BATCH, true);
 });
 
 afterAll(() => {
   pool.dispose();
+  surface.dispose();
   data.dispose();
   engine.tf.dispose([...anchor, ...near]);
   expect(engine.memory().tensors).toBe(0);
 });
 
 const NEARBY = 0.01;
+const KEYS = [rootKey("pool-test"), rootKey("pool-test")];
 
 function normals(shape: readonly number[], b: number, sd: number): Tensor {
   const values = new Float32Array(sizeOf(shape));
@@ -66,7 +72,7 @@ function batchwise(): Batchwise {
   const each = Array.from({ length: pool.shape.batches }, (_, b) =>
     tf.tidy(() => {
       const { batch, rows: at, base, corrections } = pool.take([0, 1], [b, b]);
-      const { rows, gradients } = rowGradients(program, near, batch);
+      const { rows, gradients } = batch.gradients(near);
       const first = (tensor: Tensor): number[] => Array.from(tensor.dataSync<"float32">().subarray(0, tensor.size / 2));
       const mean = corrections.map((table, p) =>
         tf.reshape(tf.slice(tf.gather(table, at), [0, 0, 0], [-1, 1, -1]), near[p]!.shape),
@@ -97,10 +103,11 @@ const sd = (values: readonly number[]): number => Math.sqrt(mean(values.map((val
 
 describe("the pool of a cell's batches", () => {
   test("cuts the rows into batches of two halves that are at least as large as asked", () => {
-    expect(poolShape(program, 100, 20)).toEqual({ batches: 5, rows: 20 });
-    expect(poolShape(program, 1000, 256)).toEqual({ batches: 3, rows: 332 });
-    expect(poolShape(program, 100, 60)).toEqual({ batches: 1, rows: 100 });
-    expect(poolShape(program, 100, 0)).toEqual({ batches: 1, rows: 100 });
+    const { dimension } = surface;
+    expect(poolShape({ rows: 100, dimension }, 20)).toEqual({ batches: 5, rows: 20 });
+    expect(poolShape({ rows: 1000, dimension }, 256)).toEqual({ batches: 3, rows: 332 });
+    expect(poolShape({ rows: 100, dimension }, 60)).toEqual({ batches: 1, rows: 100 });
+    expect(poolShape({ rows: 100, dimension }, 0)).toEqual({ batches: 1, rows: 100 });
   });
 
   test("corrections leave means over batches as they are", () => {
@@ -119,15 +126,32 @@ describe("the pool of a cell's batches", () => {
     expect(sd(correctedReadings)).toBeLessThan(0.05 * sd(readings));
   });
 
+  test("the tables of a large network are of few batches: chains draw from a part of the rows", () => {
+    // 2^26 bytes of two float32 a batch and number.
+    expect(poolShape({ rows: 10_000, dimension: 2 ** 21 }, 100)).toEqual({ batches: 4, rows: 100 });
+  });
+
+  test("samplers of the literature take gradients as they come", () => {
+    const plain = new BatchPool(surface, KEYS, anchor, BATCH, false);
+    const { batch, rows, base, corrections } = plain.take([0, 1], [3, 3]);
+    expect(corrections).toEqual([]);
+    expect(base.shape).toEqual([2 * 5, BATCH]);
+    engine.tf.dispose(rows);
+    batch.dispose();
+    plain.dispose();
+  });
+
   test("a pool of one batch needs no correction", () => {
-    const cell = { dataset: 0, key: rootKey("pool-test") };
-    const whole = new BatchPool(program, data, [cell, cell], anchor, 0);
+    const whole = new BatchPool(surface, KEYS, anchor, 0, true);
     const { batch, rows, base, corrections } = whole.take([0, 1], [0, 0]);
     expect(corrections).toEqual([]);
-    expect(batch.input.shape[1]).toBe(ROWS);
+    const { rows: losses, gradients } = batch.gradients(anchor);
+    expect(losses.shape).toEqual([2, ROWS]);
+    expect([...losses.dataSync()]).toEqual([...base.dataSync()]);
     expect(base.shape).toEqual([2, ROWS]);
     expect([...rows.dataSync()]).toEqual([0, 1]);
-    engine.tf.dispose([batch.input, batch.targets, rows]);
+    engine.tf.dispose([losses, ...gradients, rows]);
+    batch.dispose();
     whole.dispose();
   });
 });

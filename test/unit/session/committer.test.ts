@@ -4,31 +4,18 @@ import { CommitOutcome, type CommitRequest, type CommitResponse } from "../../..
 import { OccamError } from "../../../src/core/errors.ts";
 import { asCellId, asLeaseToken, asSessionId, asWorkerId } from "../../../src/core/ids.ts";
 import { rootKey } from "../../../src/core/random.ts";
-import { resultDigest, type CellResult } from "../../../src/result/cell-result.ts";
+import { resultDigest } from "../../../src/result/cell-result.ts";
 import { Committer, type Ending } from "../../../worker/session/committer.ts";
 import { COMMIT_TRIES } from "../../../worker/session/timings.ts";
 import { Uploader } from "../../../worker/session/uploader.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { wholeResult } from "../../support/whole-result.ts";
 import { FakeBulkPeer } from "./fake-bulk-peer.ts";
 
 const A = asCellId("a");
 const TOKEN = asLeaseToken(7n);
 const ATTEMPT = { cellId: A, token: TOKEN };
-const RESULT: CellResult = {
-  outcome: "ok",
-  reason: "",
-  parameters: 3,
-  steps: 10,
-  stopped: "budget",
-  trainLoss: 0.5,
-  testLoss: 0.5,
-  trainAccuracy: null,
-  testAccuracy: null,
-  estimate: null,
-  timing: { trainMs: 1, estimateMs: 1, wallMs: 2 },
-  backend: "wasm",
-  fuseWidth: 1,
-};
+const RESULT = wholeResult();
 const ENDING: Ending = { kind: "result", result: RESULT };
 const points = [1, 2, 3].map((step) => ({ series: "train.loss", step, value: step }));
 

@@ -3,13 +3,14 @@ import { describe, expect, it } from "vitest";
 import { LogRecord, MetricColumns } from "../../../proto/gen/occam/v1/common.ts";
 import { CommitRequest, Grant } from "../../../proto/gen/occam/v1/control.ts";
 import { asFuseKey, asLeaseToken } from "../../../src/core/ids.ts";
-import type { CellResult } from "../../../src/result/cell-result.ts";
 import { cellOf, type CellConfig } from "../../../src/spec/cell.ts";
 import { configToJson, grantFromWire, grantToWire } from "../../../src/wire/cell-grant.ts";
 import { outcomeFromWire, outcomeToWire, type CellOutcome } from "../../../src/wire/cell-outcome.ts";
 import * as enums from "../../../src/wire/enums.ts";
 import { logFromWire, logToWire } from "../../../src/wire/log-record.ts";
 import { columnsToPoints, pointsToColumns } from "../../../src/wire/metric-columns.ts";
+import { ESTIMATE } from "../../support/tiny-cells.ts";
+import { wholeEstimate, wholeResult } from "../../support/whole-result.ts";
 
 const CONFIG: CellConfig = {
   data: { kind: "moons", train: 64, noise: 0.1, seed: 0 },
@@ -18,35 +19,16 @@ const CONFIG: CellConfig = {
   regulariser: { kind: "none" },
   seed: "18446744073709551615",
   train: { steps: 10, batch: 8, schedule: "cosine", evalEvery: 5, stopTrainLoss: null },
-  estimate: {
-    sampler: "sgld",
-    chains: 4,
-    draws: 10,
-    burnIn: 0,
-    thin: 1,
-    batch: 0,
-    nBeta: 0,
-    gamma: 1,
-    stepSize: 0,
-    kernelRows: 64,
-  },
+  estimate: ESTIMATE,
 };
 
-const RESULT: CellResult = {
-  outcome: "ok",
-  reason: "",
-  parameters: 12,
-  steps: 10,
-  stopped: "budget",
+const RESULT = wholeResult({
   trainLoss: 0.125,
   testLoss: null,
   trainAccuracy: 1,
   testAccuracy: 0.5,
-  estimate: null,
-  timing: { trainMs: 1.5, estimateMs: 0, wallMs: 2 },
-  backend: "wasm",
-  fuseWidth: 2,
-};
+  estimate: wholeEstimate(),
+});
 
 describe("metric columns", () => {
   it("bring back every point over the wire, NaN and infinities included", () => {

@@ -37,7 +37,19 @@ interface Chain {
   readonly gradient: readonly Float32Array[];
   readonly anchor: readonly Float32Array[];
   readonly before: readonly Float32Array[];
+  /** sqrt(M) */
+  readonly root: readonly Float32Array[];
 }
+
+/** Which terms of a step act. */
+interface Terms {
+  readonly corrected: boolean;
+  readonly preconditioned: boolean;
+}
+const EVERY_TERM: Terms = { corrected: true, preconditioned: true };
+const TERMS: readonly Terms[] = [true, false].flatMap((corrected) =>
+  [true, false].map((preconditioned) => ({ corrected, preconditioned })),
+);
 
 function drawn(name: string, size: number): Float32Array {
   const values = new Float32Array(size);
@@ -61,6 +73,7 @@ function chainOf(index: number, sizes: readonly number[]): Chain {
     gradient: of("gradient"),
     anchor: of("anchor"),
     before: of("before"),
+    root: of("root").map((values) => values.map((value) => 0.1 + Math.abs(value))),
   };
 }
 
@@ -80,7 +93,7 @@ function given(
   chains: readonly Chain[],
   sizes: readonly number[],
   kernel: SgldKernel,
-  corrected: boolean,
+  { corrected, preconditioned }: Terms,
 ): {
   state: SamplerState;
   move: Move;
@@ -98,6 +111,7 @@ function given(
       anchor: stacked(chains, ({ anchor }) => anchor, sizes),
       corrections: corrected ? tablesOf(sizes).map((table, p) => tf.tensor3d(table, [BATCHES, 2, sizes[p]!])) : [],
       rows: tf.tensor1d(Int32Array.from(chains, ({ row }) => row), "int32"), // prettier-ignore
+      root: preconditioned ? stacked(chains, ({ root }) => root, sizes) : [],
       keys: chainKeys(tf, chains.map(({ key }) => key)), // prettier-ignore
       step: STEP,
       settings: { t: vector(({ t }) => t), gamma: vector(({ gamma }) => gamma), epsilon: vector((c) => c.epsilon) },
@@ -115,13 +129,13 @@ function movedBy(
   chains: readonly Chain[],
   sizes: readonly number[],
   kernel: SgldKernel,
-  corrected = true,
+  terms: Terms = EVERY_TERM,
 ): Moved /* prettier-ignore */ {
   const { tf } = engine;
   const read = (tensors: readonly Tensor[]): readonly Float32Array[] =>
     tensors.map((tensor) => tensor.dataSync<"float32">().slice());
   tf.engine().startScope();
-  const { state, move } = given(chains, sizes, kernel, corrected);
+  const { state, move } = given(chains, sizes, kernel, terms);
   const made = mover(state, move, kernel);
   const moved = { position: read(made.position), carry: read(made.carry) };
   tf.engine().endScope();
@@ -136,6 +150,7 @@ function expected(
   xi: number,
   kernel: SgldKernel,
   correction: number,
+  m: number,
 ): {
   value: number;
   scale: number;
@@ -143,14 +158,16 @@ function expected(
   const [t, gamma, epsilon] = [chain.t, chain.gamma, chain.epsilon].map(Math.fround) as [number, number, number];
   const [w, g, w0] = [chain.position[p]![i]!, chain.gradient[p]![i]!, chain.anchor[p]![i]!];
   const noise = kernel === "classic" ? xi : (chain.before[p]![i]! + xi) / 2;
-  const value = w - (epsilon / 2) * (t * (g - correction) + gamma * (w - w0)) + Math.sqrt(epsilon) * noise;
+  const step = epsilon * m;
+  const value = w - (step / 2) * (t * (g - correction) + gamma * (w - w0)) + Math.sqrt(step) * noise;
   const drift = t * (Math.abs(g) + Math.abs(correction)) + gamma * (Math.abs(w) + Math.abs(w0));
-  const scale = Math.abs(w) + (epsilon / 2) * drift + Math.sqrt(epsilon) * LARGEST_NORMAL;
+  const scale = Math.abs(w) + (step / 2) * drift + Math.sqrt(step) * LARGEST_NORMAL;
   return { value, scale };
 }
 
-function expectMoved(chains: readonly Chain[], sizes: readonly number[], kernel: SgldKernel, corrected: boolean): void {
-  const moved = movedBy(fused, chains, sizes, kernel, corrected);
+function expectMoved(chains: readonly Chain[], sizes: readonly number[], kernel: SgldKernel, terms: Terms): void {
+  const { corrected, preconditioned } = terms;
+  const moved = movedBy(fused, chains, sizes, kernel, terms);
   const tables = tablesOf(sizes);
   expect(moved.carry.length).toBe(kernel === "classic" ? 0 : sizes.length);
   chains.forEach((chain, k) => {
@@ -159,10 +176,12 @@ function expectMoved(chains: readonly Chain[], sizes: readonly number[], kernel:
       fillNormal(chain.key, { a: STEP, b: p }, xi);
       for (let i = 0; i < size; i += 1) {
         const correction = corrected ? tables[p]![2 * chain.row * size + i]! : 0;
-        const { value, scale } = expected(chain, p, i, xi[i]!, kernel, correction);
+        const m = preconditioned ? chain.root[p]![i]! ** 2 : 1;
+        const { value, scale } = expected(chain, p, i, xi[i]!, kernel, correction, m);
         const error = Math.abs(moved.position[p]![k * size + i]! - value);
-        // Six roundings, and the tolerance of the normals themselves.
-        expect(error).toBeLessThanOrEqual((6 * ULP + NORMAL_TOLERANCE) * scale);
+        // Six roundings, two more of r^2 and r^2 D, and the tolerance of the normals themselves.
+        const roundings = preconditioned ? 8 : 6;
+        expect(error).toBeLessThanOrEqual((roundings * ULP + NORMAL_TOLERANCE) * scale);
         if (kernel === "noise-averaged") {
           expect(Math.abs(moved.carry[p]![k * size + i]! - xi[i]!)).toBeLessThan(LARGEST_NORMAL * NORMAL_TOLERANCE);
         }
@@ -175,14 +194,14 @@ describe.each(KERNELS)("a fused step of the %s kernel", (kernel) => {
   test.each(SIZES)("of parameters of %i numbers is the equation in double precision", (size) => {
     const sizes = [size, 3];
     const chains = [0, 1, 2].map((index) => chainOf(index, sizes));
-    for (const corrected of [true, false]) expectMoved(chains, sizes, kernel, corrected);
+    for (const terms of TERMS) expectMoved(chains, sizes, kernel, terms);
   });
 
   test("of any number of chains and parameters is the equation", () => {
     const shapes = fc.array(fc.integer({ min: 1, max: 70 }), { minLength: 1, maxLength: 4, size: "max" });
     fc.assert(
-      fc.property(shapes, fc.integer({ min: 1, max: 6 }), fc.boolean(), (sizes, count, corrected) => {
-        expectMoved(Array.from({ length: count }, (_, k) => chainOf(k, sizes)), sizes, kernel, corrected); // prettier-ignore
+      fc.property(shapes, fc.integer({ min: 1, max: 6 }), fc.constantFrom(...TERMS), (sizes, count, terms) => {
+        expectMoved(Array.from({ length: count }, (_, k) => chainOf(k, sizes)), sizes, kernel, terms); // prettier-ignore
       }),
       { seed: 11, numRuns: 40 },
     );
@@ -236,13 +255,20 @@ describe.each(KERNELS)("a fused step of the %s kernel", (kernel) => {
     const sizes = [5, 2];
     const { tf } = engine;
     tf.tidy(() => {
-      const { state, move } = given([chainOf(0, sizes), chainOf(1, sizes)], sizes, kernel, true);
+      const { state, move } = given([chainOf(0, sizes), chainOf(1, sizes)], sizes, kernel, EVERY_TERM);
       move.settings.t(1).dispose();
       const before = tf.memory().numTensors;
       const vectors = { t: move.settings.t(1), gamma: move.settings.gamma(1), epsilon: move.settings.epsilon(1) };
       const settings = { t: () => vectors.t, gamma: () => vectors.gamma, epsilon: () => vectors.epsilon };
       const made = moveChains(engine, kernel, state, { ...move, settings });
-      const lent = [...state.position, ...state.carry, ...move.gradient, ...move.anchor, ...move.corrections];
+      const lent = [
+        ...state.position,
+        ...state.carry,
+        ...move.gradient,
+        ...move.anchor,
+        ...move.corrections,
+        ...move.root,
+      ];
       for (const tensor of [...lent, move.rows, move.keys.words]) expect(tensor.isDisposed).toBe(false);
       expect(tf.memory().numTensors).toBe(before + 3 + made.position.length + made.carry.length);
     });
@@ -252,7 +278,7 @@ describe.each(KERNELS)("a fused step of the %s kernel", (kernel) => {
 const ROWS = [2, 6, 10, 34, 128];
 
 function readable(chains: readonly Chain[], sizes: readonly number[], rows: number, corrected: boolean): Readable {
-  const { state, move } = given(chains, sizes, "classic", corrected);
+  const { state, move } = given(chains, sizes, "classic", { corrected, preconditioned: false });
   const losses = engine.tf.tensor2d(drawn("losses", chains.length * rows), [chains.length, rows]);
   const base = engine.tf.tensor2d(drawn("base", BATCHES * rows), [BATCHES, rows]);
   return { ...move, position: state.position, losses, base };
