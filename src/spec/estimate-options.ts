@@ -112,7 +112,7 @@ function unknownText(name: string, known: readonly string[]): string {
 /** A value as a message shows it; unlike JSON it tells NaN from null. */
 export function shownValue(value: unknown): string {
   if (typeof value === "number" || value === undefined) return String(value);
-  if (typeof value === "function") return "a function";
-  const text = JSON.stringify(value) ?? String(value);
+  if (typeof value !== "object" && typeof value !== "string" && typeof value !== "boolean") return `a ${typeof value}`;
+  const text = JSON.stringify(value);
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}...` : text;
 }

@@ -427,7 +427,7 @@ class SurfaceWork {
       ess: summary.essMean,
       chains,
       tolerance: this.#config.tolerance > 0 ? this.#config.tolerance : DEFAULT_TOLERANCE,
-      varOverMeanExpected: form.varOverMean,
+      varOverMeanExpected: form.quad < LEAST_QUADRATIC * summary.lambdaHat ? 1 : form.varOverMean,
       ceiling: form.ceiling,
       dimension,
       proposals: chains * summary.draws,
@@ -440,6 +440,12 @@ class SurfaceWork {
 
 /** Relative standard error that samplers of the literature are asked for. */
 const DEFAULT_TOLERANCE = 0.1;
+
+/**
+ * Share of lambda-hat below which the quadratic approximation is not what is measured: at a degenerate w0 its spectrum is 0, up to
+ * the rounding of Hessian-vector products, whose share under the pull says nothing.
+ */
+const LEAST_QUADRATIC = 0.1;
 
 function figures(summary: ChainSummary) {
   return {

@@ -100,7 +100,7 @@ function refuseGradients(tf: Tf, model: UserModel, rows: Int32Array, first: Floa
 function largestGradients(tf: Tf, model: UserModel, rows: Int32Array): readonly number[] {
   const largest = tf.tidy(() => {
     const numbers = tf.tensor1d(rows, "int32");
-    const dy = tf.fill([rows.length], 1 / rows.length) as Tensor1D;
+    const dy = tf.div<Tensor1D>(tf.ones([rows.length]), rows.length);
     const { grads } = lossesAndGradients(tf, model.losses, weightsOf(tf, model), numbers, dy);
     return [...grads];
   });

@@ -48,7 +48,7 @@ export class UserSurface implements Surface {
     const { own, dy } = tidied(tf, () => ({
       own: tf.unstack(rows) as readonly Tensor1D[],
       // d/dw of the mean over rows = sum over rows of (1/m) dl/dw.
-      dy: tf.fill([count], 1 / count) as Tensor1D,
+      dy: tf.div<Tensor1D>(tf.ones([count]), count),
     }));
     return {
       gradients: (weights) => this.#gradients(weights, own, dy),

@@ -98,6 +98,7 @@ describe("the learning coefficient of a user's function", { timeout: 180_000 }, 
     expect([hot.nBeta, cold.nBeta]).toEqual([100, 10_000]);
     expect(cold.lambdaHat).toBeGreaterThan(hot.lambdaHat!);
     expect(result.multiplicity).not.toBeNull();
+    expect(result.verdict, result.verdictReason).not.toBe("biased");
   });
 
   test("brings weights that are no minimum to the one beside them, and says so", async () => {

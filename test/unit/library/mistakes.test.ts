@@ -36,7 +36,7 @@ async function said(more: Given): Promise<string> {
   return (error as { toUserText(): string }).toUserText();
 }
 
-test("without a mistake an estimate is made", async () => {
+test("without a mistake an estimate is made", { timeout: 60_000 }, async () => {
   const request = { engine, losses: fine, weights: WEIGHTS, samples: SAMPLES, budget: 20, chains: 1 };
   expect(await estimateLearningCoefficient(request)).toMatchObject({ parameters: 2, n: SAMPLES });
 });
@@ -80,6 +80,13 @@ describe("a function that does not keep its contract", () => {
     };
     expect(await said({ losses: leaking })).toContain("leaves 1 tensor behind at every call");
     tf.dispose(kept);
+  });
+
+  test("that has fewer samples than were said", async () => {
+    const data = tf.linspace(0, 1, SAMPLES - 1);
+    const losses: Losses = (weights, rows) => tf.add(fine(weights, rows), tf.gather(data, rows));
+    expect(await said({ losses })).toMatch(/losses (threw ".*index 29|are NaN for sample 29)/u);
+    data.dispose();
   });
 
   test("that leaves one weight out is told which", async () => {
@@ -149,6 +156,13 @@ describe("a request that cannot be used", () => {
     ["a weight that is not finite", { values: [1, Number.NaN], shape: [2] }, "weights[0] is NaN at place 1"],
   ])("%s among the weights", async (_, weight, what) => {
     expect(await said({ weights: [weight] })).toContain(what);
+  });
+
+  test("a tensor whose data the engine does not have", async () => {
+    const own = tf.ones([2]);
+    const foreign: unknown = Object.create(own, { dataId: { value: {} } });
+    expect(await said({ weights: [foreign] })).toContain("weights[0] is a tensor of another copy of TensorFlow.js");
+    own.dispose();
   });
 
   test("tensors that are gone, integers, or empty", async () => {
