@@ -58,11 +58,11 @@ async function gridRows(engine: Engine, folder: string): Promise<readonly Measur
   ];
 }
 
-/** One step, four draws, a kernel of one row. */
+/** One step, the least that is sampled, a kernel of one row. */
 function hardlyComputes(spec: string): string {
   const sweep = parse(spec) as { train: object; estimate: object };
   const train = { ...sweep.train, steps: 1 };
-  const estimate = { ...sweep.estimate, draws: 4, kernelRows: 1 };
+  const estimate = { ...sweep.estimate, budget: 20, kernelRows: 1 };
   return stringify({ ...sweep, name: "grid-32-idle", train, estimate });
 }
 

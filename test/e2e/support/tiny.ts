@@ -11,10 +11,10 @@ grid:
     regulariser: [none, { kind: l2, strength: 0.001 }]
     scale: { width: [4, 6] }
     train: { steps: 150, batch: 12, evalEvery: 50 }
-    estimate: { chains: 2, draws: 60, burnIn: 20, batch: all }
+    estimate: { chains: 2, budget: 80, trajectory: 4, refine: never }
 `;
 
 /** The same of 24 cells, some 15 seconds of one core: long enough to be interrupted on a machine a few times as fast. */
 export const LONGER = TINY.replace("name: tiny", "name: longer")
   .replace("train: { steps: 150", "seed: [1, 2, 3]\n    train: { steps: 4000")
-  .replace("draws: 60", "draws: 1500");
+  .replace("budget: 80", "budget: 1500, tolerance: 0.001");

@@ -39,13 +39,19 @@ describe("the cost of a cell", () => {
     expect(forward).toBeGreaterThanOrEqual(2 * (5 * 4 + 4 * 2));
   });
 
-  test("of an estimate grows with chains and draws, and is nothing without one", () => {
+  test("of an estimate grows with chains, gradients, curves and surfaces, and is nothing without one", () => {
     const at = (estimate: unknown) => costOf(configOf(MLP, { estimate })).estimateFlops;
-    const base = { chains: 4, draws: 1000, burnIn: 0, kernelRows: 1 };
+    const base = { chains: 4, budget: 1000, kernelRows: 1 };
     expect(at("none")).toBe(0);
     expect(at({ ...base, chains: 8 }) / at(base)).toBeCloseTo(2, 2);
-    expect(at({ ...base, draws: 500, thin: 2 })).toBe(at(base));
-    expect(at({ ...base, draws: 500, burnIn: 500 })).toBe(at(base));
+    expect(at({ ...base, budget: 2000 }) / at(base)).toBeCloseTo(2, 2);
+    expect(at({ ...base, estimand: "both" }) / at(base)).toBeCloseTo(2, 2);
+    expect(at({ ...base, curve: { nBeta: [0.25, 1, 4] } }) / at(base)).toBeCloseTo(3, 2);
+    expect(at({ ...base, subset: 8 }) / at(base)).toBeLessThan(0.9);
+    const sgld = { sampler: "sgld", chains: 4, kernelRows: 1, draws: 1000, burnIn: 0, batch: "all" };
+    expect(at(sgld)).toBe(at(base));
+    expect(at({ ...sgld, draws: 500, thin: 2 })).toBe(at(sgld));
+    expect(at({ ...sgld, draws: 500, burnIn: 500 })).toBe(at(sgld));
     expect(at({ ...base, kernelRows: 100 })).toBeGreaterThan(at(base));
   });
 

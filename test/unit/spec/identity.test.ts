@@ -38,7 +38,7 @@ const sweep = fc
     regulariser,
     seed,
     train: fc.record({ steps: fc.integer({ min: 1, max: 9 }) }, { requiredKeys: [] }),
-    estimate: fc.oneof(fc.constant("none"), fc.record({ draws: fc.integer({ min: 4, max: 9 }) })),
+    estimate: fc.oneof(fc.constant("none"), fc.record({ budget: fc.integer({ min: 20, max: 25 }) })),
   })
   .map((grid): SweepFile => ({
     version: 1,
@@ -157,7 +157,7 @@ describe("a cell", () => {
   test("without an estimate is the same whatever the estimate's fields were", () => {
     const none = sweepOf({ ...SMALL, estimate: { sampler: "none" } });
     expect(idsOf(none)).toEqual(idsOf(sweepOf(SMALL)));
-    expect(pointsOf(none)[0]!.cell.config.estimate.draws).toBe(0);
+    expect(pointsOf(none)[0]!.cell.config.estimate.budget).toBe(0);
   });
 
   test("has a batch of all rows when the data has fewer than the preset", () => {

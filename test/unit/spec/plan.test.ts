@@ -16,7 +16,7 @@ const MIXED = withGrid(
     scale: { width: [4, 8, 16] },
     seed: [1, 2, 3],
   },
-  { where: "!(optimizer.kind == 'adam' && regulariser.kind == 'l1')", estimate: { draws: 20 } },
+  { where: "!(optimizer.kind == 'adam' && regulariser.kind == 'l1')", estimate: { budget: 20 } },
 );
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

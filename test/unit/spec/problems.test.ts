@@ -319,7 +319,7 @@ grid:
   scale: { width: [] }
 train: { steps: -5, batch: 100 }
 where: "architecture.kind == 'mpl' || optimizr.kind == 'sgd'"
-estimate: { chains: 4, draws: 500
+estimate: { chains: 4, budget: 500
 `;
 
 describe("one run reports every mistake", () => {

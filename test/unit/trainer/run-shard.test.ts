@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Tensor } from "../../../src/catalogue/entry.ts";
-import { fuseKeyOf, type Cell } from "../../../src/spec/cell.ts";
+import { fuseKeyOf, type Cell, type EstimateConfig } from "../../../src/spec/cell.ts";
 import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
 import { FuseWidths } from "../../../worker/engine/fuse-width.ts";
 import type { CellResult } from "../../../src/result/cell-result.ts";
@@ -54,7 +54,7 @@ const WIDE: CellGiven = {
   optimizer: { kind: "adam" },
   train: { steps: 20, batch: 32, evalEvery: 10 },
 };
-const SHORT_ESTIMATE = { ...ESTIMATE, chains: 4, draws: 8, burnIn: 2, batch: 32, kernelRows: 16 };
+const SHORT_ESTIMATE: EstimateConfig = { ...ESTIMATE, budget: 30, trajectory: 3, kernelRows: 16, refine: "never" };
 
 const cellsOf = (given: CellGiven, count: number): readonly Cell[] =>
   Array.from({ length: count }, (_, seed) => tinyCell({ ...given, seed }));
