@@ -45,9 +45,9 @@ function byPath(parsed: Parsed): Parsed {
   return Object.fromEntries(Object.entries(parsed).map(([key, value]) => [paths[key] ?? key, value]));
 }
 
-/** What is estimated, whoever samples it. */
-function estimandOf(from: EstimateConfig, otherwise: EstimateConfig): Partial<EstimateConfig> {
-  if (from.sampler === "none") return estimandOf(otherwise, otherwise);
+/** What is estimated, whoever samples it; without an estimate, what `otherwise` has. */
+function estimandOf(given: EstimateConfig, otherwise: EstimateConfig): Partial<EstimateConfig> {
+  const from = given.sampler === "none" ? otherwise : given;
   const { estimand, distance, inputs, parameters, rows, nBeta, gamma, rho, kernelRows, chains } = from;
   return { estimand, distance, inputs, parameters, rows, nBeta, gamma, rho, kernelRows, chains };
 }
