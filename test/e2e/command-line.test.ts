@@ -16,6 +16,7 @@ const COMMANDS = [
   "results",
   "cancel",
   "doctor",
+  "selftest",
   "version",
 ];
 
