@@ -19,7 +19,7 @@ const EPILOGUE = [
   "",
   "Exit codes:",
   "  0   done",
-  "  1   internal error",
+  "  1   internal error; a gate of the selftest failed",
   "  3   some cells have no result",
   "  64  bad command line or sweep file",
   "  69  the coordinator cannot be reached",

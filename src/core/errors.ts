@@ -45,6 +45,7 @@ export const RETRYABLE: Readonly<Record<ErrorCode, boolean>> = {
 /** Exit codes of every command (after sysexits.h). */
 export const EXIT = {
   ok: 0,
+  /** Also where the selftest finds that numbers are not what they are said to be. */
   internal: 1,
   /** The sweep ended, and some of its cells did not get a result. */
   incomplete: 3,

@@ -17,6 +17,7 @@ const COMMANDS = [
   "results",
   "cancel",
   "doctor",
+  "selftest",
   "version",
 ];
 

@@ -36,7 +36,7 @@ interface BadRun {
   readonly expected: readonly Verdict[];
   /** It may be mended on the way: then its number must be right. */
   readonly mends?: boolean;
-  read(bench: Bench): Promise<Reading>;
+  readonly read: (bench: Bench) => Promise<Reading>;
 }
 
 const ofCell = (given: CellGiven) => async (bench: Bench) => readingOf(await estimateOf(given, bench));
@@ -116,16 +116,24 @@ const RUNS: readonly BadRun[] = [
   { name: "SGLD, step at half of stability", expected: ["biased", "over-ceiling"], read: ofCell(regression({ ...SGLD, batch: "all", stepSize: 2 * SGLD_STEP })) }, // prettier-ignore
   { name: "SGLD, step x10", expected: ["diverged"], read: ofCell(regression({ ...SGLD, stepSize: 10 * SGLD_STEP })) },
   { name: "SGLD, batches of 4", expected: ["biased", "over-ceiling", "diverged"], read: ofCell(regression({ ...SGLD, batch: 4, stepSize: SGLD_STEP / 4 })) }, // prettier-ignore
-  { name: "w0 off by 0.1, not refined", expected: ["not-a-minimum"], read: atPlace(regression({ refine: "never" }), moved(0.1)) },
-  { name: "w0 off by 1, not refined", expected: ["not-a-minimum"], read: atPlace(regression({ refine: "never" }), moved(1)) },
+  {
+    name: "w0 off by 0.1, not refined",
+    expected: ["not-a-minimum"],
+    read: atPlace(regression({ refine: "never" }), moved(0.1)),
+  },
+  {
+    name: "w0 off by 1, not refined",
+    expected: ["not-a-minimum"],
+    read: atPlace(regression({ refine: "never" }), moved(1)),
+  },
   { name: "noisy labels at t = n, not refined", expected: ["not-a-minimum"], read: ofCell(regression({ refine: "never", nBeta: ROWS })) }, // prettier-ignore
   { name: "a budget of 50 gradients", expected: ["unconverged"], read: ofCell(regression({ budget: 50 })) },
   { name: "two chains of ten draws", expected: ["unconverged"], read: ofCell(regression({ ...SGLD, chains: 2, draws: 10, burnIn: 0, stepSize: SGLD_STEP / 4 })) }, // prettier-ignore
-  { name: "gamma x1000", expected: ["biased"], read: ofCell(regression({ gamma: 1000 }, 0)) },
+  { name: "gamma x1000", expected: ["biased"], read: ofCell(regression({ gamma: 1000, budget: 6000 }, 0)) },
   { name: "dropout left on", expected: ["not-a-minimum", "unconverged", "biased", "over-ceiling"], read: onSpoilt(regression({}), (surface, { seed }) => spoiltSurface(surface, dropped(surface, DROPOUT, fold(DROPOUT_KEY, "calls", seed)))) }, // prettier-ignore
-  { name: "weights in half precision", expected: ["not-a-minimum", "unconverged", "biased"], read: onSpoilt(regression(NARROW, 0), (surface) => spoiltSurface(surface, halfWeights(surface))) }, // prettier-ignore
+  { name: "weights in half precision", expected: ["over-ceiling", "diverged", "biased", "not-a-minimum", "unconverged"], read: onSpoilt(regression(NARROW, 0), (surface) => spoiltSurface(surface, halfWeights(surface))) }, // prettier-ignore
   { name: "losses in half precision", expected: ["not-a-minimum", "unconverged", "biased"], read: onSpoilt(regression(COLD), (surface) => spoiltSurface(surface, halfLosses(surface))) }, // prettier-ignore
-  { name: "NaN beyond a radius", expected: ["diverged", "biased"], read: onSpoilt(regression({}, 0), (surface) => spoiltSurface(surface, notANumberBeyond(surface, RADIUS))) }, // prettier-ignore
+  { name: "NaN beyond a radius", expected: ["diverged", "biased", "unconverged"], read: onSpoilt(regression({}, 0), (surface) => spoiltSurface(surface, notANumberBeyond(surface, RADIUS))) }, // prettier-ignore
   { name: "an anchor at a saddle", truth: 0.5, expected: ["not-a-minimum"], read: atPlace(SADDLE, (weights) => weights.map((values) => values.map(() => 0))) }, // prettier-ignore
   { name: "chains that never leave their start", truth: FROZEN_TRUTH, expected: ["unconverged"], read: ofCell(FROZEN) },
 ];

@@ -52,9 +52,7 @@ export class BenchChild {
 
 /** In a build it lies beside this file as JavaScript; the sources cannot be run by Node 20. */
 function benchModule(): string {
-  const built = import.meta.url.endsWith(".ts")
-    ? "../../dist/worker/selftest/bench-process.js"
-    : "./bench-process.js";
+  const built = import.meta.url.endsWith(".ts") ? "../../dist/worker/selftest/bench-process.js" : "./bench-process.js";
   const path = fileURLToPath(new URL(built, import.meta.url));
   if (existsSync(path)) return path;
   throw new OccamError("bad-config", "the selftest's program is missing from this installation", {

@@ -28,7 +28,8 @@ async function hear(message: ToBench): Promise<void> {
 
 async function runJob({ section, index }: JobName): Promise<FromBench> {
   const job = SECTIONS.find(({ name }) => name === section)?.jobs[index];
-  if (job === undefined || opened.bench === undefined) throw new OccamError("internal", `no job ${index} of ${section}`);
+  if (job === undefined || opened.bench === undefined)
+    throw new OccamError("internal", `no job ${index} of ${section}`);
   const before = process.cpuUsage();
   const rows = await job.run(opened.bench);
   const { user, system } = process.cpuUsage(before);

@@ -47,7 +47,11 @@ const formulas: Job = {
   run: async () =>
     FORMULAS.map((network) => {
       const { widths, rank } = network;
-      return judgeEqual(`${textOf(network)}: two formulas`, deepLinear(widths, rank).lambda, rankArrayLambda(widths, rank));
+      return judgeEqual(
+        `${textOf(network)}: two formulas`,
+        deepLinear(widths, rank).lambda,
+        rankArrayLambda(widths, rank),
+      );
     }),
 };
 

@@ -58,7 +58,11 @@ const METHODS = [
 /** A network does not pass or fail by itself: the ensemble does (`ensemble-figures.ts`). */
 const NO_GATE = { share: Infinity, standardErrors: 0, mostSe: Infinity } as const;
 
-const cellGiven = ({ widths }: RandomNetwork, { rows, estimate }: (typeof METHODS)[number], seed: number): CellGiven => ({
+const cellGiven = (
+  { widths }: RandomNetwork,
+  { rows, estimate }: (typeof METHODS)[number],
+  seed: number,
+): CellGiven => ({
   data: { kind: "realizable", inputs: widths[0], outputs: widths.at(-1), distribution: "uniform", scale: 10, train: rows, test: 1 }, // prettier-ignore
   architecture: { kind: "deep-linear", widths: [widths] },
   train: { steps: 0, start: "teacher" },

@@ -56,7 +56,9 @@ export async function runSelftest(plan: SelftestPlan, events: SelftestEvents): P
         events.rows(results[at]!);
       }
     };
-    const more = Array.from({ length: width - 1 }, async () => work((await openChild(children, plan, first.backend)).child));
+    const more = Array.from({ length: width - 1 }, async () =>
+      work((await openChild(children, plan, first.backend)).child),
+    );
     await Promise.all([work(first.child), ...more]);
   } catch (error) {
     if (plan.signal.aborted) throw new OccamError("cancelled", "the selftest was stopped");
@@ -87,7 +89,11 @@ interface Opened {
   readonly device: string;
 }
 
-async function openChild(children: BenchChild[], { seed, budget }: SelftestPlan, backend: BackendChoice): Promise<Opened> {
+async function openChild(
+  children: BenchChild[],
+  { seed, budget }: SelftestPlan,
+  backend: BackendChoice,
+): Promise<Opened> {
   const child = new BenchChild({});
   children.push(child);
   const answer = await child.ask({ type: "open", backend, seed, budget });

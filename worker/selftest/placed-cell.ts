@@ -29,7 +29,12 @@ export interface Placed {
 }
 
 /** Lends the placed cell to `use`; its tensors are gone afterwards. */
-export async function withPlaced<T>(cell: Cell, place: Place, bench: Bench, use: (placed: Placed) => Promise<T>): Promise<T> {
+export async function withPlaced<T>(
+  cell: Cell,
+  place: Place,
+  bench: Bench,
+  use: (placed: Placed) => Promise<T>,
+): Promise<T> {
   const { engine } = bench;
   const { tf } = engine;
   const taken: { value?: T } = {};

@@ -10,7 +10,12 @@ export interface JobName {
 }
 
 export type ToBench =
-  | { readonly type: "open"; readonly backend: BackendChoice; readonly seed: number; readonly budget: number | undefined }
+  | {
+      readonly type: "open";
+      readonly backend: BackendChoice;
+      readonly seed: number;
+      readonly budget: number | undefined;
+    }
   | { readonly type: "job"; readonly job: JobName };
 
 export type FromBench =

@@ -53,7 +53,10 @@ function ranksOf(widths: readonly number[], key: RandomKey): readonly number[] {
 }
 
 /** lambda at canonical weights, which is the global one, and the local one at generic weights. */
-export function truthsOf({ widths, ranks, rank }: RandomNetwork): { readonly canonical: number; readonly generic: number } {
+export function truthsOf({ widths, ranks, rank }: RandomNetwork): {
+  readonly canonical: number;
+  readonly generic: number;
+} {
   const { lambda } = deepLinear(widths, rank);
   return { canonical: lambda, generic: localDeepLinear(rankArrayOfLayers(widths, ranks)) };
 }

@@ -36,9 +36,5 @@ export const reducedRankSection: Section = {
   name: "reduced-rank",
   summary: "reduced-rank regression at the truth 0, exactly at finite temperatures",
   long: false,
-  jobs: [
-    reducedRank([1, 1, 1], [1e2, 1e4]),
-    reducedRank([2, 2, 2], [1e2, 1e4]),
-    reducedRank([3, 2, 3], [1e2, 1e4]),
-  ],
+  jobs: [reducedRank([1, 1, 1], [1e2, 1e4]), reducedRank([2, 2, 2], [1e2, 1e4]), reducedRank([3, 2, 3], [1e2, 1e4])],
 };

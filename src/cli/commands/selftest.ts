@@ -13,7 +13,11 @@ export const selftestCommand = defineCommand({
       requiresArg: true,
       describe: "Sections to run, by name, with commas [all that take no long]",
     },
-    full: { type: "boolean", default: false, describe: "Also the ensembles of deep linear networks: about an hour on two cores" },
+    full: {
+      type: "boolean",
+      default: false,
+      describe: "Also the ensembles of deep linear networks: about an hour on two cores",
+    },
     seed: { type: "number", requiresArg: true, default: 0, describe: "Other weights, data and chains for every row" },
     budget: {
       type: "number",

@@ -21,15 +21,21 @@ const times = (matrix: readonly Float64Array[], vector: Float64Array): readonly 
   matrix.map((row) => row.reduce((sum, value, i) => sum + value * vector[i]!, 0));
 const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 
-test.each([1, 2, 6, 15])("eigenvectors of a matrix of %i rows are orthonormal and are scaled by their values", (size) => {
-  const matrix = positive(size);
-  const { values, vectors } = symmetricEigen(matrix);
-  vectors.forEach((vector, k) => {
-    times(matrix, vector).forEach((value, i) => expect(value).toBeCloseTo(values[k]! * vector[i]!, 10));
-    vectors.forEach((other, l) => expect(dot(vector, other)).toBeCloseTo(k === l ? 1 : 0, 12));
-  });
-  expect(values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(matrix.reduce((sum, row, i) => sum + row[i]!, 0), 9);
-});
+test.each([1, 2, 6, 15])(
+  "eigenvectors of a matrix of %i rows are orthonormal and are scaled by their values",
+  (size) => {
+    const matrix = positive(size);
+    const { values, vectors } = symmetricEigen(matrix);
+    vectors.forEach((vector, k) => {
+      times(matrix, vector).forEach((value, i) => expect(value).toBeCloseTo(values[k]! * vector[i]!, 10));
+      vectors.forEach((other, l) => expect(dot(vector, other)).toBeCloseTo(k === l ? 1 : 0, 12));
+    });
+    expect(values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(
+      matrix.reduce((sum, row, i) => sum + row[i]!, 0),
+      9,
+    );
+  },
+);
 
 test("a solution solves", () => {
   const matrix = positive(8);
