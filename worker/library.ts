@@ -12,7 +12,7 @@
  *
  *     const losses = ([w], rows) => tf.mul(tf.ones(rows.shape), tf.mul(0.5, tf.square(tf.prod(w))));
  *     const { lambdaHat, lambdaSe, verdict } = await estimateLearningCoefficient({
- *       engine, losses, weights: [{ values: [0, 0], shape: [2] }], samples: 1000, nBeta: 1000,
+ *       engine, losses, weights: [{ values: [0, 0], shape: [2] }], samples: 1000, nBeta: 1000, trajectory: 8, budget: 5000,
  *     });
  */
 import { OccamError } from "../src/core/errors.ts";

@@ -443,7 +443,7 @@ const DEFAULT_TOLERANCE = 0.1;
 
 /**
  * Share of lambda-hat below which the quadratic approximation is not what is measured: at a degenerate w0 its spectrum is 0, up to
- * the rounding of Hessian-vector products, whose share under the pull says nothing.
+ * the errors of Hessian-vector products, whose share under the pull says nothing.
  */
 const LEAST_QUADRATIC = 0.1;
 

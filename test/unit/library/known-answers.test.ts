@@ -90,7 +90,7 @@ describe("the learning coefficient of a user's function", { timeout: 180_000 }, 
   });
 
   test("of a normal crossing is exact at a finite t", async () => {
-    const request = { engine, losses: crossing, weights: [tf.zeros([2])], samples: 20, nBeta: 1000, chains: 2 };
+    const request = { engine, losses: crossing, weights: [tf.zeros([2])], samples: 20, nBeta: 1000, trajectory: 8 };
     const result = await estimateLearningCoefficient({ ...request, budget: 3000, curve: { nBeta: [0.1, 10] } });
     tf.dispose(request.weights);
     expectReads(result, normalCrossingAtT([1, 1], 500, 1), 0.15);
@@ -98,7 +98,7 @@ describe("the learning coefficient of a user's function", { timeout: 180_000 }, 
     expect([hot.nBeta, cold.nBeta]).toEqual([100, 10_000]);
     expect(cold.lambdaHat).toBeGreaterThan(hot.lambdaHat!);
     expect(result.multiplicity).not.toBeNull();
-    expect(result.verdict, result.verdictReason).not.toBe("biased");
+    expect(result.verdict, result.verdictReason).toBe("ok");
   });
 
   test("brings weights that are no minimum to the one beside them, and says so", async () => {
