@@ -23,7 +23,7 @@ describe("occam selftest", () => {
       expect(Math.abs(estimate! - truth!)).toBeLessThan(Math.max(3 * se!, 0.01 * truth!));
       expect(cpuMs).toBeGreaterThan(0);
     }
-    const numbersOf = ({ rows }: Printed) => rows.map(({ cpuMs: _, ...row }) => row);
+    const numbersOf = ({ rows }: Printed) => rows.map((row) => ({ ...row, cpuMs: 0 }));
     expect(numbersOf(two)).toEqual(numbersOf(one));
   });
 

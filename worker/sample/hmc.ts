@@ -14,7 +14,7 @@
  *  - A proposal that is not finite is refused.
  *  - A posterior ends when `isDone` says so of its record, or with the budget; the others are packed together and go on.
  */
-import { fillIntegers, fillUniform, fold, rootKey, type RandomKey } from "../../src/core/random.ts";
+import { fillUniform, fold, type RandomKey } from "../../src/core/random.ts";
 import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
 import { MemberVector } from "../engine/member-vector.ts";
 import type { Pace } from "../engine/pace.ts";
@@ -22,6 +22,7 @@ import { measurePhase } from "./leapfrog.ts";
 import { lanesOf, START_SD, type ChainRecord, type Lane, type Posterior } from "./posterior.ts";
 import { adaptStepSize, firstStepSize, type StepSize } from "./step-size.ts";
 import { stackWeights, unstackWeights, type Surface, type SurfaceBatch } from "./surface.ts";
+import { trajectoryLength } from "./trajectory-length.ts";
 import { followTrajectory, type Field, type Slope, type Trajectory, type TrajectoryPoint } from "./trajectory.ts";
 
 export interface HmcPlan {
@@ -48,12 +49,8 @@ const WARM_UP_SHARE = 0.4;
 /** Draws of each chain before `isDone` is asked for the first time, and between two times. */
 const FIRST_LOOK = 20;
 const LOOK_EVERY = 5;
-/** Of a dispersed start, in units of what the pull alone allows. */
-const DISPERSED_SD = 0.1;
 /** x that is below 0 by less may be rounding. */
 const LEAST_BELOW = 0.01;
-/** All trajectories in the world have lengths from this key: see above. */
-const LENGTHS: RandomKey = rootKey("hmc/trajectory-lengths");
 
 /** Samples all posteriors; one record each, in their order. */
 export async function sampleByHmc(
@@ -228,15 +225,13 @@ class HmcRun {
 
   #start(): Stand {
     const { tf } = this.#surface.engine;
-    const spread = new MemberVector(tf, this.#lanes.lanes.map((lane) => this.#startSd(lane))); // prettier-ignore
     const position = this.#normals("start", 0).map((normal, p) =>
       tf.tidy(() => {
-        const start = tf.add(this.#lanes.anchor[p]!, tf.mul(spread.at(normal.rank), normal));
+        const start = tf.add(this.#lanes.anchor[p]!, tf.mul(START_SD, normal));
         normal.dispose();
         return start;
       }),
     );
-    spread.dispose();
     try {
       const { gradient, difference } = this.#evaluate(position);
       const [t, gamma] = [this.#lanes.t, this.#lanes.gamma].map((vector) => (rank: number) => vector.at(rank));
@@ -261,11 +256,6 @@ class HmcRun {
     const { noise } = this.#surface.engine;
     const keys = this.#lanes.lanes.map((lane) => fold(this.#keyOf(lane), purpose));
     return this.#surface.shapes.map((shape, b) => noise.normals(keys.map((key) => ({ key, a: index, b })), shape)); // prettier-ignore
-  }
-
-  /** Every other chain starts far out, where the others may need longer than the budget to come: R-hat then tells. */
-  #startSd({ posterior, chain }: Lane): number {
-    return chain % 2 === 0 ? START_SD : DISPERSED_SD / Math.sqrt(this.#posteriors[posterior]!.gamma);
   }
 
   #keyOf({ posterior, chain }: Lane): RandomKey {
@@ -465,15 +455,6 @@ interface Verdict {
   readonly acceptance: number;
   readonly accepted: boolean;
   readonly deltaH: number;
-}
-
-/** Uniform in [L/2, 3L/2]. */
-function trajectoryLength(transition: number, mean: number): number {
-  const least = Math.max(1, Math.ceil(mean / 2));
-  const most = Math.floor((3 * mean) / 2);
-  const drawn = new Int32Array(1);
-  fillIntegers(LENGTHS, { a: transition, b: mean }, most - least + 1, drawn);
-  return least + drawn[0]!;
 }
 
 /** Rows of every lane, int32 [lanes, rows]. */

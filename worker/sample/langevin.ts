@@ -45,16 +45,6 @@ export function chainKeys(tf: Tf, keys: readonly RandomKey[]): ChainKeys {
   return { keys, words: tf.tensor2d(words, [keys.length, 2], "int32") };
 }
 
-/** Chains at these positions, before their first step. */
-export function startChains(
-  engine: SurfaceEngine,
-  kernel: SgldKernel,
-  position: readonly Tensor[],
-  keys: ChainKeys,
-): SamplerState {
-  return sgld(kernel).init(engine.tf, position, normals(engine, position, keys, 0));
-}
-
 /** The state after a step. As in `sampler.ts`, nothing that was given is disposed. */
 export function moveChains(engine: SurfaceEngine, kernel: SgldKernel, state: SamplerState, move: Move): SamplerState {
   return fusedMove(engine.tf, state, move) ?? plainMove(engine, kernel, state, move);
