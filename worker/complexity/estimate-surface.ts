@@ -65,7 +65,7 @@ export interface SurfaceEstimate {
 /** Times that a cell is sampled again, each with a quarter of the step. */
 const RETRIES = 2;
 /** Rows of Hessian-vector products where not all are taken. */
-const MOST_HESSIAN_ROWS = 4096;
+const MOST_HESSIAN_ROWS = 1024;
 /** Share of `quad` that w0 may be above the minimum of the quadratic approximation before it is refined: lambda-hat loses it. */
 const REFINE_FROM = 0.02;
 const REFINE_STEPS = 400;

@@ -45,8 +45,8 @@ function acceptances({ w, xi }: Walk, epsilon: number, m = 1): readonly number[]
   const batch = surface.batch(Array.from(w, () => 0), rows); // prettier-ignore
   const column = (values: Float32Array) => tf.tensor2d(values, [values.length, 1]);
   const [position, normal] = [column(w), column(xi)];
-  const anchor = tf.mul(tf.ones([w.length, 1]), ANCHOR);
-  const root = m === 1 ? [] : [tf.mul(tf.ones([w.length, 1]), Math.sqrt(m))];
+  const anchor = column(w.map(() => ANCHOR));
+  const root = m === 1 ? [] : [column(w.map(() => Math.sqrt(m)))];
   const vector = (value: number) => new MemberVector(tf, Array.from(w, () => value)); // prettier-ignore
   const [t, gamma, eps] = [vector(T), vector(GAMMA), vector(epsilon)];
   const found = malaAcceptance({ tf, batch, position: [position], anchor: [anchor], normal: [normal], root, t, gamma, epsilon: eps }); // prettier-ignore

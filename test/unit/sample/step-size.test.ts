@@ -40,9 +40,9 @@ describe("dual averaging", () => {
     expect(first).toMatchObject({ updates: 0, epsilon: 0.5, frozen: 0.5 });
     const [refused, taken] = [adaptStepSize(first, 0), adaptStepSize(first, 1)];
     expect(refused.epsilon).toBeLessThan(taken.epsilon);
-    // log eps_1 = log(10 eps_0) - (1 / 0.05) (0.8 - a) / 11
-    expect(refused.epsilon).toBeCloseTo(5 * Math.exp((-20 * 0.8) / 11), 12);
-    expect(taken.epsilon).toBeCloseTo(5 * Math.exp((20 * 0.2) / 11), 12);
+    // log eps_1 = log(2 eps_0) - (1 / 0.05) (0.8 - a) / 11
+    expect(refused.epsilon).toBeCloseTo(Math.exp((-20 * 0.8) / 11), 12);
+    expect(taken.epsilon).toBeCloseTo(Math.exp((20 * 0.2) / 11), 12);
     expect(refused.frozen).toBe(refused.epsilon);
   });
 
