@@ -8,7 +8,7 @@ import { fuseKeyOf, type Cell, type EstimateConfig } from "../../src/spec/cell.t
 import type { Engine } from "../../worker/engine/engine.ts";
 import { expectSameStatement, statementOf, type Statement } from "../support/cell-statement.ts";
 import { recordShard } from "../support/shard-recorder.ts";
-import { openTestEngine, THE_SAME } from "../support/test-backend.ts";
+import { IS_SLOW, openTestEngine, THE_SAME } from "../support/test-backend.ts";
 import {
   ESTIMATE as DEFAULT_ESTIMATE,
   SGLD_ESTIMATE,
@@ -61,6 +61,8 @@ const REGULARISER_FIELDS: Readonly<Record<string, Readonly<Record<string, number
 
 const TRAIN = { steps: 6, batch: 8, evalEvery: 3, schedule: "cosine" } as const;
 const ESTIMATE: EstimateConfig = { ...DEFAULT_ESTIMATE, chains: 2, budget: 40, trajectory: 3, kernelRows: 12 };
+/** Without the descent to a minimum, which costs ten times the chains here. */
+const QUICK: EstimateConfig = { ...ESTIMATE, refine: "never" };
 /** Every way to estimate. The weights are hardly trained: where a loss may be refined, it is. */
 const ESTIMATES: Readonly<Record<string, EstimateConfig>> = {
   "adjusted, on a subset": { ...ESTIMATE, subset: 25 },
@@ -120,7 +122,7 @@ describe(`a cell's result is ${THE_SAME} fused or alone`, () => {
         regulariser: regulariser(regulariserKinds[i % regulariserKinds.length]!),
         seed: i,
         train: TRAIN,
-        estimate: ESTIMATE,
+        estimate: QUICK,
       }),
     );
     const said = await alone(cells);
@@ -150,7 +152,7 @@ describe(`a cell's result is ${THE_SAME} fused or alone`, () => {
         regulariser: regulariser(regulariserKinds[(2 * i) % regulariserKinds.length]!),
         seed: i,
         train: TRAIN,
-        estimate: ESTIMATE,
+        estimate: QUICK,
       }),
     );
     const said = await alone(cells);
@@ -162,7 +164,7 @@ describe(`a cell's result is ${THE_SAME} fused or alone`, () => {
     }
   });
 
-  test.each(Object.entries(ESTIMATES))("estimated by: %s", async (name, estimate) => {
+  test.skipIf(IS_SLOW).each(Object.entries(ESTIMATES))("estimated by: %s", async (name, estimate) => {
     const cells = [1, 2, 3, 4].map((seed) =>
       tinyCell({
         data: { kind: "moons", train: 40, test: 20, noise: 0.1 * seed, seed },
@@ -194,7 +196,7 @@ describe(`a cell's result is ${THE_SAME} fused or alone`, () => {
         optimizer: { kind: "sgd", learningRate: [0.001, 0.5, 1, 2][seed - 1]! },
         seed,
         train,
-        estimate: ESTIMATE,
+        estimate: QUICK,
       }),
     );
     const shard = await recordShard(engine, cells);
@@ -213,14 +215,14 @@ describe(`a cell's result is ${THE_SAME} fused or alone`, () => {
           data: { kind: "realizable", inputs: 3, outputs: 2, train: 40, test: 20, noise: i < 6 ? 0 : 0.3, seed: i % 2 },
           seed: i,
           train: { ...TRAIN, steps, start: starts[i % 2 === 0 ? 1 : i % 3]! },
-          estimate: ESTIMATE,
+          estimate: QUICK,
         }),
       );
       const random = tinyCell({
         architecture: { kind: "deep-linear", widths: "3 4 2" },
         data: { kind: "teacher-student", inputs: 3, outputs: 2, train: 40, test: 20 },
         train: { ...TRAIN, steps },
-        estimate: ESTIMATE,
+        estimate: QUICK,
       });
       const cells = [...realizable, random];
       expect(new Set(cells.map(({ config }) => fuseKeyOf(config))).size).toBe(1);
@@ -238,7 +240,7 @@ describe(`a cell's result is ${THE_SAME} fused or alone`, () => {
       architecture: LINEAR,
       optimizer: { kind: "sgd", learningRate: 1e9 },
       train: { ...TRAIN },
-      estimate: ESTIMATE,
+      estimate: QUICK,
     });
     const shard = await recordShard(engine, [sane[0]!, wild, sane[1]!, sane[2]!]);
     const result = shard.results.get(wild.id)!;
