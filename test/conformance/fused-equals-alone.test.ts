@@ -2,6 +2,7 @@
  * A cell's numbers depend on the cell alone, whoever shares its program: on wasm bitwise, on other backends within rounding.
  * Held for whole cells, training and estimate, over every architecture, optimizer and regulariser of the registry.
  */
+import { NO_ESTIMATE } from "../../src/spec/estimate-section.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ARCHITECTURES, OPTIMIZERS, REGULARISERS } from "../../src/catalogue/registry.ts";
 import { fuseKeyOf, type Cell, type EstimateConfig } from "../../src/spec/cell.ts";
@@ -61,8 +62,8 @@ const REGULARISER_FIELDS: Readonly<Record<string, Readonly<Record<string, number
 
 const TRAIN = { steps: 6, batch: 8, evalEvery: 3, schedule: "cosine" } as const;
 const ESTIMATE: EstimateConfig = { ...DEFAULT_ESTIMATE, chains: 2, budget: 40, trajectory: 3, kernelRows: 12 };
-/** Without the descent to a minimum, which costs ten times the chains here. */
-const QUICK: EstimateConfig = { ...ESTIMATE, refine: "never" };
+/** Without the descent to a minimum, which costs ten times the chains here; on a device in software training alone. */
+const QUICK: EstimateConfig = IS_SLOW ? NO_ESTIMATE : { ...ESTIMATE, refine: "never" };
 /** Every way to estimate. The weights are hardly trained: where a loss may be refined, it is. */
 const ESTIMATES: Readonly<Record<string, EstimateConfig>> = {
   "adjusted, on a subset": { ...ESTIMATE, subset: 25 },
