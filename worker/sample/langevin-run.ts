@@ -231,7 +231,12 @@ class LangevinRun {
   #chainSet(position: readonly Tensor[], epsilons: readonly number[]): ChainSet {
     const { tf } = this.#surface.engine;
     const normal = normals(this.#surface.engine, position, this.#keys, this.#ticks);
-    const state = this.#plan.sampler.init(tf, position, normal);
+    const made = { state: undefined as SamplerState | undefined };
+    tf.tidy(() => {
+      made.state = this.#plan.sampler.init(tf, position, normal);
+      return [...made.state.position, ...made.state.carry];
+    });
+    const state = made.state!;
     tf.dispose([...normal, ...position]);
     const record = (): readonly Float64Array[] => this.#lanes.map(() => new Float64Array(this.#plan.draws));
     return { state, epsilon: new MemberVector(tf, epsilons), unread: [], first: record(), second: record(), draws: 0 };
