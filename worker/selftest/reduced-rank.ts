@@ -5,7 +5,7 @@ import type { Section } from "./section.ts";
 /** M inputs, H hidden units, N outputs. */
 type Shape = readonly [number, number, number];
 
-const GATE = { share: 0.01, standardErrors: 3, mostSe: 0.08 };
+const GATE = { share: 0.01, standardErrors: 3, mostSe: 0.06 };
 const ESTIMATE = { chains: 32, budget: 12_000, trajectory: 60, tolerance: 0.02 };
 
 /** Inputs sqrt(2 M) e_k in turn have E x x^T = 2, so that L = |B A|_F^2 and nBeta = t. */

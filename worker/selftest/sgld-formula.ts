@@ -44,7 +44,7 @@ const SETTINGS: readonly Setting[] = [
   { name: "batches of 256, strong pull", stiffness: 0.5, rows: ROWS, batch: 256, gamma: 600 },
 ];
 
-const GATE: NumberGate = { share: 0.005, standardErrors: 3, mostSe: 0.03 };
+const GATE: NumberGate = { share: 0, standardErrors: 3, mostSe: 0.03 };
 
 function cellOfSetting({ stiffness, rows, batch, gamma }: Setting): Parameters<typeof cellOfGiven>[0] {
   return {
