@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
  * Bumped when the numbers of a cell may change for the same spec: it is part of every cell id, so that a result of older
  * numerics is never taken for one of today's.
  */
-export const NUMERICS_VERSION = 3;
+export const NUMERICS_VERSION = 4;
 
 /** Version of the wire between coordinator, workers and CLI. */
 export const PROTOCOL_VERSION = 1;

@@ -74,6 +74,8 @@ const RUNAWAY = 50;
 const MOST_SEEN_BELOW = 0.1;
 const MOST_PROMISED_BELOW = 0.25;
 const MOST_VIRIAL = 1.02;
+/** Below, chains have not been everywhere that the pull lets them: no doubt of what they saw, and said. */
+const FILLED_VIRIAL = 0.9;
 /** Whole steps against half steps: as a share, and in standard errors. */
 const MOST_STEP_BIAS = 0.1;
 const STEP_BIAS_STANDARD_ERRORS = 3;
@@ -147,9 +149,13 @@ export function convergenceDoubts(inputs: ConvergenceInputs): readonly string[] 
   return doubts;
 }
 
-const convergenceText = ({ rHat, ess, chains, halvesZ, varOverMean }: VerdictInputs): string =>
-  `R-hat ${text(rHat)} (limit ${text(rHatLimit(ess, chains))}), ESS ${text(ess)}, ` +
-  `halves differ by ${text(halvesZ)} standard errors, var/mean ${text(varOverMean)}`;
+function convergenceText({ rHat, ess, chains, halvesZ, varOverMean, virial, virialSe }: VerdictInputs): string {
+  const figures =
+    `R-hat ${text(rHat)} (limit ${text(rHatLimit(ess, chains))}), ESS ${text(ess)}, ` +
+    `halves differ by ${text(halvesZ)} standard errors, var/mean ${text(varOverMean)}`;
+  if (!(virial + STANDARD_ERRORS * virialSe < FILLED_VIRIAL)) return figures;
+  return `${figures}; the chains fill ${text(virial)} of the room that gamma leaves (virial): of what lies beyond this says nothing`;
+}
 
 /** Where the pull is what is measured, nothing else that is read says much. */
 function pullDoubt({ varOverMeanExpected }: VerdictInputs): string | undefined {

@@ -4,9 +4,10 @@
  * number of steps and accepts the end with probability min(1, exp(-Delta H)), so that it samples U exactly at every step size,
  * up to rounding: there is no discretisation bias to correct.
  *
- *  - The number of steps of a transition is uniform in [L/2, 3L/2], drawn by the transition's number alone: all chains of all
- *    posteriors share it, and a posterior's numbers depend on nobody beside it.
- *  - The step size is learned on a posterior's own acceptance over the first part of the budget, then frozen (`step-size.ts`).
+ *  - The number of steps of a transition is uniform in [L/2, 3L/2], drawn by the transition's number alone, and more while
+ *    chains explore (`stage.ts`): all chains of all posteriors share it, and a posterior's numbers depend on nobody beside it.
+ *  - The step size is learned on a posterior's own acceptance over the first part of the budget, then frozen; each chain's
+ *    transition takes a random share of it (`step-size.ts`). A step that the user has set is taken as it is.
  *  - lambda-hat is read along whole trajectories. A kernel of i leapfrog steps and Metropolis's acceptance a_i leaves the
  *    posterior invariant for every i, so a_i x_i + (1 - a_i) x_0 has the expectation of x, and so has its mean over the n points
  *    of a trajectory, at no gradient more (Nishimura & Dunson, "Recycling intermediate steps to improve Hamiltonian Monte
@@ -18,9 +19,11 @@ import { fillUniform, fold, type RandomKey } from "../../src/core/random.ts";
 import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
 import { MemberVector } from "../engine/member-vector.ts";
 import type { Pace } from "../engine/pace.ts";
+import { acceptanceOf, energyError, expectedX, type Reading } from "./acceptance.ts";
 import { measurePhase } from "./leapfrog.ts";
 import { lanesOf, START_SD, type ChainRecord, type Lane, type Posterior } from "./posterior.ts";
-import { adaptStepSize, firstStepSize, type StepSize } from "./step-size.ts";
+import { stageAt, stepsAt } from "./stage.ts";
+import { adaptStepSize, firstStepSize, jitteredStep, type StepSize } from "./step-size.ts";
 import { stackWeights, unstackWeights, type Surface, type SurfaceBatch } from "./surface.ts";
 import { trajectoryLength } from "./trajectory-length.ts";
 import { followTrajectory, type Field, type Slope, type Trajectory, type TrajectoryPoint } from "./trajectory.ts";
@@ -44,8 +47,6 @@ export interface HmcEvents {
   onTransition(gradients: number): void;
 }
 
-/** Share of the budget in which step sizes are learned and nothing is recorded. */
-const WARM_UP_SHARE = 0.4;
 /** Draws of each chain before `isDone` is asked for the first time, and between two times. */
 const FIRST_LOOK = 20;
 const LOOK_EVERY = 5;
@@ -119,17 +120,6 @@ interface Stand {
   readonly readings: readonly Reading[];
 }
 
-/** One point of a trajectory of one lane. */
-interface Reading {
-  readonly x: number;
-  /** H - t L less that of the trajectory's start. */
-  readonly rest: number;
-  /** |w - w0| */
-  readonly displacement: number;
-  /** (w - w0) . grad U */
-  readonly virial: number;
-}
-
 class HmcRun {
   /** Gradients of each chain. */
   gradients = 0;
@@ -172,17 +162,29 @@ class HmcRun {
   }
 
   get isOpen(): boolean {
-    const next = trajectoryLength(this.#transitions, this.#plan.trajectory);
-    return this.#lanes.lanes.length > 0 && this.gradients + next <= this.#plan.budget;
+    return this.#lanes.lanes.length > 0 && this.gradients + this.#nextSteps <= this.#plan.budget;
   }
 
   async transition(pace: Pick<Pace, "turn">): Promise<void> {
-    const warm = this.gradients < WARM_UP_SHARE * this.#plan.budget;
-    const steps = trajectoryLength(this.#transitions, this.#plan.trajectory);
+    const { budget } = this.#plan;
+    const stage = stageAt(this.gradients, budget);
+    const warm = stage !== "sample";
+    const steps = this.#nextSteps;
     await this.#follow(steps, warm, pace);
     this.#transitions += 1;
     this.gradients += steps;
+    if (stage === "explore" && stageAt(this.gradients, budget) === "settle") this.#relearn();
     if (!warm) this.#close();
+  }
+
+  get #nextSteps(): number {
+    const { budget, trajectory } = this.#plan;
+    return stepsAt(this.gradients, budget, trajectoryLength(this.#transitions, trajectory));
+  }
+
+  /** Step sizes are learned anew, from where they are. */
+  #relearn(): void {
+    for (const progress of this.#progress) progress.step = firstStepSize(progress.step.frozen);
   }
 
   records(): readonly ChainRecord[] {
@@ -262,10 +264,14 @@ class HmcRun {
     return fold(this.#posteriors[posterior]!.key, "hmc", chain);
   }
 
+  /** Of each lane's next trajectory. */
   #epsilons(warm: boolean): readonly number[] {
-    return this.#lanes.lanes.map(({ posterior }) => {
-      const { step } = this.#progress[posterior]!;
-      return warm && !this.#plan.fixedStep ? step.epsilon : step.frozen;
+    return this.#lanes.lanes.map((lane) => {
+      const { step } = this.#progress[lane.posterior]!;
+      if (this.#plan.fixedStep) return step.frozen;
+      const uniform = new Float32Array(1);
+      fillUniform(fold(this.#keyOf(lane), "step"), { a: this.#transitions, b: 0 }, uniform);
+      return jitteredStep(warm ? step.epsilon : step.frozen, uniform[0]!);
     });
   }
 
@@ -463,17 +469,6 @@ function rowsOfLanes(surface: Surface, rows: readonly Int32Array[]): Tensor {
   rows.forEach((own, lane) => all.set(own, lane * own.length));
   return surface.engine.tf.tensor2d(all, [rows.length, rows[0]!.length], "int32");
 }
-
-/** H at a point of a trajectory less H at its start. */
-const energyError = ({ x, rest }: Reading, start: Reading): number => x - start.x + rest;
-
-/** a x + (1 - a) x0, with a the probability of accepting this point. */
-function expectedX(point: Reading, start: Reading): number {
-  const acceptance = acceptanceOf(energyError(point, start));
-  return acceptance === 0 ? start.x : acceptance * point.x + (1 - acceptance) * start.x;
-}
-
-const acceptanceOf = (deltaH: number): number => (Number.isFinite(deltaH) ? Math.exp(Math.min(0, -deltaH)) : 0);
 
 function disposeLanes(tf: Tf, { anchor, batch, base, t, gamma }: Lanes): void {
   batch.dispose();

@@ -1,13 +1,13 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { OccamError } from "../../../src/core/errors.ts";
 import { fold, rootKey } from "../../../src/core/random.ts";
-import { powerSumAtT } from "../../../src/oracle/normal-crossing.ts";
+import { normalCrossingAtT, powerSumAtT } from "../../../src/oracle/normal-crossing.ts";
 import { mean, standardError, variance } from "../../../src/stats/moments.ts";
 import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
 import { sampleByHmc, type HmcPlan } from "../../../worker/sample/hmc.ts";
 import { START_SD, type ChainRecord, type Posterior } from "../../../worker/sample/posterior.ts";
 import type { Surface } from "../../../worker/sample/surface.ts";
-import { analyticSurface, bowl, quartic, walled, type Potential } from "../../support/analytic-surface.ts";
+import { analyticSurface, bowl, crossing, quartic, walled, type Potential } from "../../support/analytic-surface.ts";
 
 const KEY = rootKey("hmc-test");
 const [T, GAMMA] = [20, 2];
@@ -184,11 +184,35 @@ describe("the step", () => {
       expect(Math.abs(record!.acceptance! - 0.8)).toBeLessThan(0.06);
       // What a warm-up tries and refuses is not held against the chains.
       expect(record!.nonFinite).toBe(0);
-      const again = posterior(surface, 0, { epsilon: record!.epsilon });
-      const [fixed] = await sampled(surface, [again], { plan: { ...plan, fixedStep: true } });
-      expect(fixed!.epsilon).toBe(record!.epsilon);
-      expect(Math.abs(fixed!.acceptance! - record!.acceptance!)).toBeLessThan(0.05);
     }
+  });
+
+  test("is what the user has set, of every transition", async () => {
+    // Where a trajectory of the whole step is stable all are accepted, and beyond it none.
+    const surface = analyticSurface(engine, bowl(Array.from({ length: 400 }, () => 1)));
+    const accepted = async (epsilon: number): Promise<number> =>
+      (await sampled(surface, [posterior(surface, 0, { epsilon })], { plan: { chains: 16 } }))[0]!.acceptance!;
+    expect(await accepted(0.1 / Math.sqrt(P))).toBeGreaterThan(0.95);
+    expect(await accepted(2.1 / Math.sqrt(P))).toBeLessThan(1e-3);
+  });
+
+  test("takes chains along arms that no fixed step is right for", async () => {
+    const [t, gamma] = [1e5, 1];
+    const truth = normalCrossingAtT([1, 1], t, gamma);
+    const surface = analyticSurface(engine, crossing);
+    const errors = async (epsilon: number, fixedStep: boolean): Promise<{ mean: number; error: number }> => {
+      const posteriors = Array.from({ length: 64 }, (_, i) => posterior(surface, i, { t, gamma, epsilon }));
+      const plan = { chains: 4, budget: 6000, trajectory: 20, fixedStep };
+      const records = await sampled(surface, posteriors, { plan });
+      const relative = Float64Array.from(records, (record) => mean(Float64Array.from(record.mean, mean)) / truth - 1);
+      return { mean: mean(relative), error: standardError(relative) };
+    };
+    const learned = await errors(0.01, false);
+    expect(learned.error).toBeLessThan(0.02);
+    expect(Math.abs(learned.mean) / learned.error).toBeLessThan(3);
+    // What dual averaging finds where every transition takes the whole step.
+    const fixed = await errors(0.015, true);
+    expect(fixed.mean / fixed.error).toBeLessThan(-3);
   });
 
   test("of a posterior is learned from its own chains alone", async () => {
@@ -212,12 +236,19 @@ describe("trajectories", () => {
       return told.slice(1).map((n, i) => n - told[i]!);
     };
     const own = await lengths([posterior(surface, 0)], 7, 2500);
-    expect(new Set(own)).toEqual(new Set([4, 5, 6, 7, 8, 9, 10]));
-    // sd of the mean of 350 uniform ones: 2 / sqrt(350).
-    expect(Math.abs(mean(Float64Array.from(own)) - 7)).toBeLessThan(0.33);
+    const ends = own.map((_, i) => own.slice(0, i).reduce((sum, steps) => sum + steps, 0));
+    const short = own.filter((_, i) => ends[i]! < 125 || ends[i]! >= 625);
+    expect(new Set(short)).toEqual(new Set([4, 5, 6, 7, 8, 9, 10]));
+    // sd of the mean of 280 uniform ones: 2 / sqrt(280).
+    expect(short.length).toBeGreaterThan(250);
+    expect(Math.abs(mean(Float64Array.from(short)) - 7)).toBeLessThan(0.36);
+    // They are five times as long while chains explore, and end with that stage.
+    const long = own.filter((_, i) => ends[i]! >= 125 && ends[i]! < 625);
+    expect(long.slice(0, -1).every((steps) => steps % 5 === 0 && steps >= 20 && steps <= 50)).toBe(true);
+    expect(ends.some((at) => at >= 625 && at < 636)).toBe(true);
     const two = await lengths([posterior(surface, 1), posterior(surface, 2)], 7, 200);
-    expect(two).toEqual(own.slice(0, two.length));
-    expect(new Set(await lengths([posterior(surface, 0)], 1, 20))).toEqual(new Set([1]));
+    expect(two).toEqual(await lengths([posterior(surface, 0)], 7, 200));
+    expect(new Set(await lengths([posterior(surface, 0)], 1, 20))).toEqual(new Set([1, 4]));
   });
 
   test("are the same by the kernels and by plain operations, to rounding", async () => {
