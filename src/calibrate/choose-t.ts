@@ -6,12 +6,17 @@
 import type { Choice } from "./choice.ts";
 import { isTrusted, shortNumber, type Measurement } from "./measurement.ts";
 
-/** As verdicts judge it (`estimator.md`). */
+/** As verdicts judge it (`estimator.md`), but for what the pull explains. */
 const LEAST = 0.8;
 const MOST = 1.25;
+const STANDARD_ERRORS = 2;
 
-const ratioOf = ({ estimate }: Measurement): number => estimate.varOverMean ?? Number.NaN;
-const isRight = (measured: Measurement): boolean => ratioOf(measured) >= LEAST && ratioOf(measured) <= MOST;
+/** Of so many draws of Gamma(lambda, 1), var/mean has the relative standard error sqrt((2 + 6/lambda)/ESS): two are granted. */
+function isRight({ estimate: { varOverMean, lambdaHat, essBulk } }: Measurement): boolean {
+  if (varOverMean === null || lambdaHat === null || essBulk === null) return false;
+  const chance = STANDARD_ERRORS * Math.sqrt((2 + 6 / lambdaHat) / essBulk);
+  return varOverMean >= Math.min(LEAST, 1 - chance) && varOverMean <= Math.max(MOST, 1 + chance);
+}
 
 /** Of two that are as near the colder one, whose estimate is nearer to its limit. */
 function nearest(measurements: readonly Measurement[]): Measurement | undefined {
@@ -25,7 +30,7 @@ export function chooseT(measurements: readonly Measurement[]): Choice {
   const present = measurements.find(({ factor }) => factor === 1);
   if (right !== undefined) {
     const { factor, estimate } = right;
-    const there = `var/mean is ${shortNumber(estimate.varOverMean)} at t = ${shortNumber(estimate.nBeta)} (right: ${LEAST} to ${MOST})`;
+    const there = `var/mean is ${shortNumber(estimate.varOverMean)} at t = ${shortNumber(estimate.nBeta)} (right: ${LEAST} to ${MOST}, or within chance)`;
     const before =
       present === undefined || factor === 1
         ? ""
@@ -35,7 +40,7 @@ export function chooseT(measurements: readonly Measurement[]): Choice {
   const kept = nearest(trusted);
   if (kept !== undefined) {
     const { factor, estimate } = kept;
-    const reason = `nowhere is var/mean within ${LEAST} to ${MOST}; at t = ${shortNumber(estimate.nBeta)} the verdict is ok with ${shortNumber(estimate.varOverMean)}: directions that the pull holds lower it`;
+    const reason = `nowhere is var/mean within ${LEAST} to ${MOST} or chance; at t = ${shortNumber(estimate.nBeta)} the verdict is ok with ${shortNumber(estimate.varOverMean)}: directions that the pull holds lower it`;
     return { factor, isSound: true, reason };
   }
   const verdicts = measurements

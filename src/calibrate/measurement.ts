@@ -28,8 +28,8 @@ export function fullGradients({ estimate, rows }: Measured): number {
 }
 
 /**
- * SE^2 x full-gradient equivalents: a sampler's price of precision. It does not depend on how long the sampler ran, since SE^2
- * falls as 1/work, so samplers compare by it whatever their budgets were. null where there is no SE.
+ * SE^2 x full-gradient equivalents: a sampler's price of precision. SE^2 falls as 1/work, so but for the warm-up it does not
+ * depend on how long a sampler ran. null where there is no SE.
  */
 export function costOf(measured: Measured): number | null {
   const { lambdaSe } = measured.estimate;

@@ -6,7 +6,7 @@ import { VERDICTS, type Verdict } from "../result/cell-result.ts";
 import { judgeAtMost } from "./judge.ts";
 import type { TimedRow } from "./row.ts";
 
-/** Largest figures of a group; a group that is only there for comparison has none. */
+/** Largest figures of a group, infinite where none is asked for; a group that is only there for comparison has no gate. */
 export interface EnsembleGate {
   readonly group: string;
   readonly mean: number;
@@ -16,8 +16,8 @@ export interface EnsembleGate {
 export const ENSEMBLE_GATES: readonly EnsembleGate[] = [
   { group: "1k canonical, ours", mean: 0.02, p90: 0.05 },
   { group: "1k generic, ours", mean: 0.025, p90: 0.05 },
-  { group: "10k canonical, ours", mean: 0.03, p90: 0.05 },
-  { group: "10k generic, ours", mean: 0.05, p90: 0.1 },
+  { group: "10k canonical, ours", mean: 0.03, p90: Infinity },
+  { group: "10k generic, ours", mean: 0.05, p90: Infinity },
 ];
 
 export interface EnsembleFigures {

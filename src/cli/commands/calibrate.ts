@@ -37,7 +37,10 @@ export const calibrateCommand = defineCommand({
   },
   noSettings: ["out"],
   examples: [
-    ["calibrate examples/quickstart.yaml", "The first cell, some twenty estimates of it"],
+    [
+      "calibrate examples/quickstart.yaml",
+      "The first cell: some twenty estimates of it, at up to four times its budget",
+    ],
     [`calibrate sweep.yaml --where "architecture.kind == 'mlp'"`, "The first network of the grid"],
   ],
   run: async (args, io) => {

@@ -43,7 +43,7 @@ describe("two estimates are alike", () => {
 
 describe("the choice of t", () => {
   const at = (factor: number, varOverMean: number, verdict: Verdict = "ok"): Measurement =>
-    made("t", factor, { nBeta: 100 * factor, varOverMean, verdict });
+    made("t", factor, { nBeta: 100 * factor, varOverMean, verdict, essBulk: 4000 });
 
   it("keeps the present one where var/mean is right there", () => {
     const choice = chooseT([at(0.25, 1), at(1, 1.2), at(4, 1)]);
@@ -58,10 +58,17 @@ describe("the choice of t", () => {
     expect(chooseT([at(0.25, 1), at(1, 1.9, "biased"), at(4, 1.1, "unconverged")]).factor).toBe(0.25);
   });
 
+  it("does not move for what chance explains", () => {
+    // lambda 5: 2 sqrt((2 + 6/5) / 100) = 0.36.
+    const few = (varOverMean: number): Measurement => made("t", 1, { nBeta: 100, varOverMean, essBulk: 100 });
+    expect(chooseT([few(0.7), at(4, 1)]).factor).toBe(1);
+    expect(chooseT([few(0.6), at(4, 1)]).factor).toBe(4);
+  });
+
   it("takes an ok verdict whose var/mean the pull lowers where no other is to be had", () => {
     const choice = chooseT([at(1, 0.5), at(4, 0.6), at(16, 2, "biased")]);
     expect(choice).toMatchObject({ factor: 1, isSound: true });
-    expect(choice.reason).toContain("nowhere is var/mean within 0.8 to 1.25");
+    expect(choice.reason).toContain("nowhere is var/mean within 0.8 to 1.25 or chance");
   });
 
   it("keeps the present one and says that it is not sound where no verdict is ok", () => {

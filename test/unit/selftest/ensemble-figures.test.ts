@@ -62,6 +62,7 @@ describe("the gates of an ensemble", () => {
 
   test("ask nothing of a group that is there for comparison, nor of rows of no group", () => {
     expect(ensembleRows([row(50, "ok", "1k canonical, SGLD"), row(null, "diverged", "1k canonical, SGLD")]).every(({ passed }) => passed)).toBe(true); // prettier-ignore
+    expect(ensembleRows([row(null, "diverged", "1k canonical, SGLD")]).every(({ passed }) => passed)).toBe(true);
     expect(ensembleRows([row(50, "ok", "")])).toEqual([]);
   });
 });
