@@ -5,9 +5,18 @@ import { MIGRATIONS, type DialectTypes, type Tables } from "./tables.ts";
 
 const SCHEMA_VERSION = MIGRATIONS.length;
 
-/** All missing migrations in one transaction: a store is of one version or of the next, never between. */
-export async function migrate(db: Kysely<Tables>, types: DialectTypes, where: string): Promise<void> {
+/**
+ * All missing migrations in one transaction: a store is of one version or of the next, never between.
+ * @param lock keeps others from migrating until the transaction ends
+ */
+export async function migrate(
+  db: Kysely<Tables>,
+  types: DialectTypes,
+  where: string,
+  lock: (transaction: Kysely<Tables>) => Promise<void> = async () => undefined,
+): Promise<void> {
   await db.transaction().execute(async (transaction) => {
+    await lock(transaction);
     await transaction.schema
       .createTable("meta")
       .ifNotExists()
@@ -42,6 +51,6 @@ function newer(version: number, where: string): OccamError {
   return new OccamError(
     "store-newer",
     `the store has schema version ${version}; this build knows ${SCHEMA_VERSION} and older`,
-    { where, hint: "start it with the newer build that made it, or give another folder" },
+    { where, hint: "start it with the newer build that made it, or give another store" },
   );
 }

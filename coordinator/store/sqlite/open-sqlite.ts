@@ -6,20 +6,19 @@ import { accessSync, constants, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Kysely } from "kysely";
 import { messageOf, OccamError } from "../../../src/core/errors.ts";
+import { epochOf } from "../leader-seat.ts";
 import { migrate } from "../migrate.ts";
 import { SqlStore } from "../sql-store.ts";
 import type { Store } from "../store.ts";
 import type { Tables } from "../tables.ts";
 import { openDatabase, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode, type SqliteDatabase } from "./sqlite-api.ts";
 import { NodeSqliteDialect } from "./sqlite-dialect.ts";
+import { sqliteRows } from "./sqlite-rows.ts";
 import { lockStore, type StoreLock } from "./store-lock.ts";
 
 const FILE_NAME = "occam.db";
 /** Pages kept in memory, in KiB: the upper levels of every index of a million cells. */
 const CACHE_KIB = 65_536;
-
-/** SQLite binds 32,766 to a statement. */
-const PARAMETERS_MAX = 30_000;
 
 /** A store in a folder, which is made when it is missing. */
 export async function openSqliteStore(folder: string): Promise<Store> {
@@ -60,10 +59,10 @@ async function storeOf(
   where = description,
 ): Promise<Store> {
   const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
-  await migrate(db, { int8: "integer", bytes: "blob" }, where);
+  await migrate(db, { int8: "integer", bytes: "blob", id: "text" }, where);
   // A closed store is one file: the log is written back into the database.
   const closing = (): void => database.exec("pragma wal_checkpoint(truncate)");
-  return new SqlStore({ db, description, parametersMax: PARAMETERS_MAX, closing, closed });
+  return new SqlStore({ db, description, rows: sqliteRows, leaderEpoch: epochOf, closing, closed });
 }
 
 function prepareFolder(folder: string): void {

@@ -72,6 +72,18 @@ describe("a store", () => {
     expect(readFileSync(file()).equals(before)).toBe(true);
   });
 
+  it("of an older build is brought to this one's schema, and its epochs go on", async () => {
+    await filled();
+    const database = openDatabase(file());
+    database.exec("drop table leader; insert into meta values ('epoch', '7')");
+    database.exec("update meta set value = '1' where name = 'schema_version'");
+    database.close();
+    const store = await openSqliteStore(folder);
+    expect(await store.beginEpoch()).toBe(8n);
+    expect(await store.loadPendingCells(0, 9_999)).toHaveLength(2_000);
+    await store.close();
+  });
+
   it("that is no database is refused as damaged, and left as it is", async () => {
     writeFileSync(file(), "this is no database, but it is long enough to look like a header of one".repeat(20));
     const before = readFileSync(file());
