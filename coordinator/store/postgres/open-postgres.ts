@@ -2,10 +2,18 @@
  * Opens a store in a PostgreSQL database. Any number of processes may open it; the leader row says which of them writes
  * (`leader-seat.ts`).
  */
-import { Kysely, PostgresDialect, sql } from "kysely";
+import {
+  Kysely,
+  PostgresDialect,
+  PostgresDriver,
+  sql,
+  type DatabaseConnection,
+  type PostgresDialectConfig,
+} from "kysely";
 import { Pool, types } from "pg";
 import { invariant } from "../../../src/core/errors.ts";
 import type { Logger } from "../../../src/core/log.ts";
+import { seatOf, type Seat } from "../leader-seat.ts";
 import { migrate } from "../migrate.ts";
 import { SqlStore } from "../sql-store.ts";
 import type { Store } from "../store.ts";
@@ -33,7 +41,7 @@ const INT8 = 20;
 const TYPES: DialectTypes = { int8: "int8", bytes: "bytea", id: sql`text collate "C"` };
 
 export interface PostgresDatabase {
-  readonly db: Kysely<Tables>;
+  readonly seat: Seat;
   /** For people, without the password. */
   readonly description: string;
   /** The store, written to under an epoch that an election gave, or under one that it begins by itself. */
@@ -45,9 +53,12 @@ export interface PostgresDatabase {
 export async function openPostgres(url: string, logger: Pick<Logger, "warn">): Promise<PostgresDatabase> {
   const where = describeUrl(url);
   const pool = poolOf(url);
-  // A pool without a listener ends the process when the server closes an idle connection. The next query opens another one.
-  pool.on("error", (error) => logger.warn({ reason: error.message }, "PostgreSQL closed an idle connection"));
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  // Without listeners a connection that the server closes ends the process: the pool's hears of idle ones, a connection's own of
+  // one that is in a transaction, between two statements. The next statement fails, or is sent over another connection.
+  const closed = (error: Error): void => logger.warn({ reason: error.message }, "PostgreSQL closed a connection");
+  pool.on("error", closed);
+  pool.on("connect", (client) => client.on("error", closed));
+  const db = new Kysely<Tables>({ dialect: new QuietRollbackDialect({ pool }) });
   try {
     await migrate(db, TYPES, where, lockMigrations);
   } catch (error) {
@@ -57,12 +68,30 @@ export async function openPostgres(url: string, logger: Pick<Logger, "warn">): P
   const close = async (): Promise<void> => db.destroy();
   const description = `postgres ${where}`;
   return {
-    db,
+    seat: seatOf(db),
     description,
     close,
     store: (epoch) =>
       new SqlStore({ db, description, rows: postgresRows, leaderEpoch, ...(epoch === undefined ? {} : { epoch }) }),
   };
+}
+
+/** After an error the connection may be gone: the error of the ROLLBACK would hide the real one. The pool drops such a one. */
+class QuietRollbackDialect extends PostgresDialect {
+  readonly #config: PostgresDialectConfig;
+
+  constructor(config: PostgresDialectConfig) {
+    super(config);
+    this.#config = config;
+  }
+
+  override createDriver(): PostgresDriver {
+    return new (class extends PostgresDriver {
+      override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+        await super.rollbackTransaction(connection).catch(() => undefined);
+      }
+    })(this.#config);
+  }
 }
 
 function poolOf(url: string): Pool {

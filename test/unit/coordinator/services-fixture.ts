@@ -58,7 +58,7 @@ afterEach(async () => {
 
 export async function start(): Promise<void> {
   coordinator = await startCoordinator({
-    storeDir: folder,
+    store: folder,
     host: "127.0.0.1",
     port: 0,
     token: TOKEN,

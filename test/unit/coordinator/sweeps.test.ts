@@ -110,7 +110,8 @@ describe("a submission", () => {
     world = await world.restart();
     await submitted;
     expect(sweeps()[0]!.total).toBeLessThan(cells);
-    await vi.waitFor(() => expect(sweeps()[0]!.expanded).toBe(true));
+    // A second on an idle machine.
+    await vi.waitFor(() => expect(sweeps()[0]!.expanded).toBe(true), 15_000);
     expect(sweeps()[0]!.counts.pending).toBe(cells);
     expect(await world.store.listCells({ sweepSeq: 1, states: [], idPrefix: "" }, cells - 2, 9)).toHaveLength(1);
   });
