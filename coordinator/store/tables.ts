@@ -7,7 +7,10 @@
  * - offsets are contiguous: a stream's end moves only from where it stands (compare and set), chunks are unique by start;
  * - a grid index of a sweep is one cell, and a cell is in a sweep once.
  */
-import { sql, type ColumnDataType, type Kysely, type RawBuilder } from "kysely";
+import { sql, type ColumnDataType, type Generated, type Kysely, type RawBuilder } from "kysely";
+
+/** See seal.ts; null: the row is older than the seals. */
+type Seal = Generated<number | null>;
 
 export interface Tables {
   meta: { name: string; value: string };
@@ -33,9 +36,10 @@ export interface Tables {
     finished_ms: number | null;
     expanded_to: number;
     expanded: number;
+    crc: Seal;
   };
   fuse_group: { fuse_key: string; bytes_per_member: number; flops_per_cell: number };
-  config: { cell_id: string; json: string };
+  config: { cell_id: string; json: string; crc: Seal };
   cell: {
     cell_key: number;
     cell_id: string;
@@ -73,8 +77,17 @@ export interface Tables {
     lambda_hat: number | null;
     test_loss: number | null;
     committed_ms: number;
+    crc: Seal;
   };
-  finding: { cell_key: number; token: number; worker_id: string; digest: string; json: string; noted_ms: number };
+  finding: {
+    cell_key: number;
+    token: number;
+    worker_id: string;
+    digest: string;
+    json: string;
+    noted_ms: number;
+    crc: Seal;
+  };
   stream: {
     stream_id: number;
     kind: string;
@@ -83,7 +96,7 @@ export interface Tables {
     session_id: string;
     next_offset: number;
   };
-  metric_chunk: { stream_id: number; first_offset: number; count: number; data: Uint8Array };
+  metric_chunk: { stream_id: number; first_offset: number; count: number; data: Uint8Array; crc: Seal };
   log_line: {
     seq: number;
     stream_id: number;
@@ -95,6 +108,7 @@ export interface Tables {
     level: number;
     message: string;
     fields_json: string;
+    crc: Seal;
   };
 }
 
@@ -118,8 +132,17 @@ export const MIGRATIONS: readonly Migration[] = [
     await createResults(db, types);
     await createStreams(db, types);
   },
-  createLeader,
+  async (db, types) => {
+    await createLeader(db, types);
+    await addSeals(db, types);
+  },
 ];
+
+async function addSeals(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
+  for (const table of ["sweep", "config", "result", "finding", "metric_chunk", "log_line"] as const) {
+    await db.schema.alterTable(table).addColumn("crc", int8).execute();
+  }
+}
 
 /** An epoch was a row of `meta` before. */
 async function createLeader(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {

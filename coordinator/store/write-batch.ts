@@ -8,6 +8,7 @@ import type { Insertable, Kysely, SqlBool, Expression, ExpressionBuilder } from 
 import { invariant } from "../../src/core/errors.ts";
 import type { Change, LogLine, ResultRecord } from "./change.ts";
 import type { RowChange, RowWriter } from "./row-writer.ts";
+import { isSealed, sealOf } from "./seal.ts";
 import type { Tables } from "./tables.ts";
 
 type Of<K extends Change["kind"]> = Extract<Change, { readonly kind: K }>;
@@ -213,7 +214,8 @@ export class WriteBatch {
   }
 
   #insert<T extends (typeof INSERT_ORDER)[number]>(table: T, row: Row<T>): void {
-    (this.#inserts[table] as Row<T>[]).push(row);
+    const sealed = isSealed(table) ? { ...row, crc: sealOf(table, row) } : row;
+    (this.#inserts[table] as Row<T>[]).push(sealed);
   }
 
   async #insertAll(table: (typeof INSERT_ORDER)[number]): Promise<void> {

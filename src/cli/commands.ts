@@ -1,5 +1,5 @@
 /** Every command, in the order of the help text. */
-import type { Command } from "./command.ts";
+import type { Command, CommandGroup } from "./command.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { coordinatorCommand } from "./commands/coordinator.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -8,6 +8,7 @@ import { planCommand } from "./commands/plan.ts";
 import { resultsCommand } from "./commands/results.ts";
 import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
+import { storeCommands } from "./commands/store.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { versionCommand } from "./commands/version.ts";
 import { watchCommand } from "./commands/watch.ts";
@@ -27,3 +28,6 @@ export const COMMANDS: readonly Command[] = [
   doctorCommand,
   versionCommand,
 ];
+
+/** After the commands. */
+export const GROUPS: readonly CommandGroup[] = [storeCommands];

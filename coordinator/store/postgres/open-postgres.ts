@@ -38,7 +38,7 @@ const MIGRATION_LOCK = 0x6f6363616d;
 /** The types of PostgreSQL's catalogue, by their numbers there. */
 const INT8 = 20;
 
-const TYPES: DialectTypes = { int8: "int8", bytes: "bytea", id: sql`text collate "C"` };
+export const POSTGRES_TYPES: DialectTypes = { int8: "int8", bytes: "bytea", id: sql`text collate "C"` };
 
 export interface PostgresDatabase {
   readonly seat: Seat;
@@ -51,6 +51,28 @@ export interface PostgresDatabase {
 
 /** @throws OccamError "unavailable", "permission-denied", "bad-config" or "store-newer", each with what to do */
 export async function openPostgres(url: string, logger: Pick<Logger, "warn">): Promise<PostgresDatabase> {
+  const { db, where } = connectPostgres(url, logger);
+  try {
+    await migrate(db, POSTGRES_TYPES, where, lockMigrations);
+  } catch (error) {
+    await db.destroy();
+    throw explained(error, where);
+  }
+  const description = `postgres ${where}`;
+  return {
+    seat: seatOf(db),
+    description,
+    close: () => db.destroy(),
+    store: (epoch) =>
+      new SqlStore({ db, description, rows: postgresRows, leaderEpoch, ...(epoch === undefined ? {} : { epoch }) }),
+  };
+}
+
+/** Reaches out when the first query is sent, and looks at nothing. */
+export function connectPostgres(
+  url: string,
+  logger: Pick<Logger, "warn">,
+): { readonly db: Kysely<Tables>; readonly where: string } {
   const where = describeUrl(url);
   const pool = poolOf(url);
   // Without listeners a connection that the server closes ends the process: the pool's hears of idle ones, a connection's own of
@@ -58,22 +80,7 @@ export async function openPostgres(url: string, logger: Pick<Logger, "warn">): P
   const closed = (error: Error): void => logger.warn({ reason: error.message }, "PostgreSQL closed a connection");
   pool.on("error", closed);
   pool.on("connect", (client) => client.on("error", closed));
-  const db = new Kysely<Tables>({ dialect: new QuietRollbackDialect({ pool }) });
-  try {
-    await migrate(db, TYPES, where, lockMigrations);
-  } catch (error) {
-    await db.destroy();
-    throw explained(error, where);
-  }
-  const close = async (): Promise<void> => db.destroy();
-  const description = `postgres ${where}`;
-  return {
-    seat: seatOf(db),
-    description,
-    close,
-    store: (epoch) =>
-      new SqlStore({ db, description, rows: postgresRows, leaderEpoch, ...(epoch === undefined ? {} : { epoch }) }),
-  };
+  return { db: new Kysely<Tables>({ dialect: new QuietRollbackDialect({ pool }) }), where };
 }
 
 /** After an error the connection may be gone: the error of the ROLLBACK would hide the real one. The pool drops such a one. */
@@ -117,7 +124,7 @@ function wholeNumber(text: string): number {
 }
 
 /** Two servers that start at once: the second waits, and finds nothing to do. */
-async function lockMigrations(transaction: Kysely<Tables>): Promise<void> {
+export async function lockMigrations(transaction: Kysely<Tables>): Promise<void> {
   await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`.execute(transaction);
 }
 

@@ -3,6 +3,7 @@ import { Writable } from "node:stream";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openPostgres } from "../../../coordinator/store/postgres/open-postgres.ts";
+import { SEALED } from "../../../coordinator/store/seal.ts";
 import { OccamError } from "../../../src/core/errors.ts";
 import { createLogger } from "../../../src/core/log.ts";
 import { granted, sweepWith } from "../../conformance/store-fixture.ts";
@@ -45,6 +46,7 @@ describe.skipIf(postgresMissing !== undefined)(`a store in PostgreSQL${skipped}`
     const url = await server.newDatabase();
     const first = await openPostgres(url, quietLogger);
     await first.store().apply(sweepWith([1, 2]));
+    for (const table of Object.keys(SEALED)) await query(url, `alter table ${table} drop column crc`);
     await query(url, "drop table leader; update meta set value = '1' where name = 'schema_version'");
     await query(url, "insert into meta values ('epoch', '7')");
     const both = await Promise.all([openPostgres(url, quietLogger), openPostgres(url, quietLogger)]);
