@@ -80,13 +80,14 @@ async function startAlone(options: CoordinatorStartOptions): Promise<RunningCoor
 /** On a database: it stands by until it is elected. */
 async function startReplica(options: CoordinatorStartOptions): Promise<RunningCoordinator> {
   const { clock, logger } = options;
-  const database = await openPostgres(options.store, logger);
+  const timings = timingsOf(options.timings);
+  const database = await openPostgres(options.store, logger, timings.storeSilenceMs);
   try {
     const replica = await Replica.start({
       database,
       clock,
       logger,
-      timings: timingsOf(options.timings),
+      timings,
       addressOf: ({ address, port }) => options.advertise ?? reachable(options.host, port) ?? address,
       serve: (services, refusal) => serveServices(options, lateServices(services), refusal),
       open: (store) => openCoordinator(options, store),

@@ -32,6 +32,11 @@ export interface Timings {
   readonly leadRenewMs: number;
   /** Between two looks of a standby at the leader. */
   readonly leadPollMs: number;
+  /**
+   * A connection to PostgreSQL whose statement has brought no answer for this long is taken for cut: after the silent end of a
+   * machine or of a network nothing else says so for a quarter of an hour. Longer than any statement of a coordinator takes.
+   */
+  readonly storeSilenceMs: number;
   /** How long running calls may take to end when the coordinator stops. */
   readonly stopGraceMs: number;
 }
@@ -50,6 +55,7 @@ export const DEFAULT_TIMINGS: Timings = {
   leadTtlMs: 10_000,
   leadRenewMs: 2_500,
   leadPollMs: 1_000,
+  storeSilenceMs: 30_000,
   stopGraceMs: 1_000,
 };
 

@@ -110,30 +110,31 @@ export class Election {
   async #renew(epoch: bigint): Promise<void> {
     const { clock, timings, logger } = this.#options;
     const { signal } = this.#stopped;
-    // Counted, not timed: a process that stood still has not been without an answer.
+    // Counted, not timed: a process that stood still has not been without an answer. A try lasts as long as the next one is away.
     const triesMax = Math.max(1, Math.round(timings.leadTtlMs / timings.leadRenewMs));
     for (let failed = 0; failed < triesMax;) {
-      await clock.sleep(timings.leadRenewMs, signal);
+      const next = clock.sleep(timings.leadRenewMs, signal);
+      const outcome = await this.#tryRenew(epoch, next);
       if (signal.aborted) return;
-      const outcome = await this.#tryRenew(epoch);
+      if (outcome === "taken") return this.#lose((await this.deposed()) ?? taken("another coordinator", epoch));
       if (outcome === "renewed") failed = 0;
-      else if (outcome === "taken") return this.#lose((await this.deposed()) ?? taken("another coordinator", epoch));
       else {
         failed += 1;
         logger.warn({ reason: outcome.failure, failed, triesMax }, "the lead could not be renewed");
       }
+      await next;
+      if (signal.aborted) return;
     }
     const text = `the store has not answered for ${timings.leadTtlMs / 1000} s; another coordinator may lead by now`;
     this.#lose(new OccamError("unavailable", text, { hint: "start this coordinator again to stand by" }));
   }
 
-  async #tryRenew(epoch: bigint): Promise<"renewed" | "taken" | { readonly failure: string }> {
-    const { seat, clock, timings } = this.#options;
-    const renewed = seat.renew(epoch).then(
+  async #tryRenew(epoch: bigint, over: Promise<void>): Promise<"renewed" | "taken" | { readonly failure: string }> {
+    const renewed = this.#options.seat.renew(epoch).then(
       (kept) => (kept ? ("renewed" as const) : ("taken" as const)),
       (error: unknown) => ({ failure: messageOf(error) }),
     );
-    const late = clock.sleep(timings.leadRenewMs).then(() => ({ failure: "no answer in time" }));
+    const late = over.then(() => ({ failure: "no answer in time" }));
     return Promise.race([renewed, late]);
   }
 }

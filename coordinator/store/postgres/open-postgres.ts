@@ -2,6 +2,7 @@
  * Opens a store in a PostgreSQL database. Any number of processes may open it; the leader row says which of them writes
  * (`leader-seat.ts`).
  */
+import { Socket } from "node:net";
 import {
   Kysely,
   PostgresDialect,
@@ -18,6 +19,7 @@ import { migrate } from "../migrate.ts";
 import { SqlStore } from "../sql-store.ts";
 import type { Store } from "../store.ts";
 import type { DialectTypes, Tables } from "../tables.ts";
+import { DEFAULT_TIMINGS } from "../../timings.ts";
 import { explained } from "./postgres-error.ts";
 import { postgresRows } from "./postgres-rows.ts";
 import { describeUrl } from "./postgres-url.ts";
@@ -25,8 +27,8 @@ import { describeUrl } from "./postgres-url.ts";
 /** One writes, one renews, the others read pages of listings. */
 const CONNECTIONS = 8;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Longer than a full connection queue takes, shorter than a person waits. */
-const IDLE_CONNECTION_MS = 60_000;
+/** After this long the pool closes a connection that nothing is asked over, well before its silence would. */
+const IDLE_CONNECTION_MS = 10_000;
 /**
  * A process that is stopped in the middle of a transaction holds its row locks, the leader row's among them. The server ends
  * such a transaction after this long, so that another can lead.
@@ -49,9 +51,16 @@ export interface PostgresDatabase {
   close(): Promise<void>;
 }
 
-/** @throws OccamError "unavailable", "permission-denied", "bad-config" or "store-newer", each with what to do */
-export async function openPostgres(url: string, logger: Pick<Logger, "warn">): Promise<PostgresDatabase> {
-  const { db, where } = connectPostgres(url, logger);
+/**
+ * @param silenceMs see `Timings.storeSilenceMs`
+ * @throws OccamError "unavailable", "permission-denied", "bad-config" or "store-newer", each with what to do
+ */
+export async function openPostgres(
+  url: string,
+  logger: Pick<Logger, "warn">,
+  silenceMs = DEFAULT_TIMINGS.storeSilenceMs,
+): Promise<PostgresDatabase> {
+  const { db, where } = connectPostgres(url, logger, silenceMs);
   try {
     await migrate(db, POSTGRES_TYPES, where, lockMigrations);
   } catch (error) {
@@ -68,13 +77,17 @@ export async function openPostgres(url: string, logger: Pick<Logger, "warn">): P
   };
 }
 
-/** Reaches out when the first query is sent, and looks at nothing. */
+/**
+ * Reaches out when the first query is sent, and looks at nothing.
+ * @param silenceMs left out: a statement may take for ever, as one that reads or fills a whole store does
+ */
 export function connectPostgres(
   url: string,
   logger: Pick<Logger, "warn">,
+  silenceMs?: number,
 ): { readonly db: Kysely<Tables>; readonly where: string } {
   const where = describeUrl(url);
-  const pool = poolOf(url);
+  const pool = poolOf(url, silenceMs);
   // Without listeners a connection that the server closes ends the process: the pool's hears of idle ones, a connection's own of
   // one that is in a transaction, between two statements. The next statement fails, or is sent over another connection.
   const closed = (error: Error): void => logger.warn({ reason: error.message }, "PostgreSQL closed a connection");
@@ -101,19 +114,27 @@ class QuietRollbackDialect extends PostgresDialect {
   }
 }
 
-function poolOf(url: string): Pool {
+function poolOf(url: string, silenceMs: number | undefined): Pool {
   return new Pool({
     connectionString: url,
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    idleTimeoutMillis: IDLE_CONNECTION_MS,
+    idleTimeoutMillis: silenceMs === undefined ? IDLE_CONNECTION_MS : Math.min(IDLE_CONNECTION_MS, silenceMs / 2),
     keepAlive: true,
+    ...(silenceMs === undefined ? {} : { stream: () => endedBySilence(silenceMs) }),
     application_name: "occam",
     types: {
       getTypeParser: ((oid: number, format: "text") =>
         oid === INT8 ? wholeNumber : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
     },
   });
+}
+
+/** TCP itself gives up an unanswered connection after some fifteen minutes, and one that waits for an answer after two hours. */
+function endedBySilence(silenceMs: number): Socket {
+  const socket = new Socket();
+  const text = `PostgreSQL has not answered for ${silenceMs / 1000} s`;
+  return socket.setTimeout(silenceMs, () => socket.destroy(new Error(text)));
 }
 
 /** Keys, counts and times stay below 2^53; seeds, which do not, are text. */

@@ -44,9 +44,14 @@ async function pass(ms: number): Promise<void> {
 /** A candidate that can stand still, as a stopped process does. */
 function candidate(address: string, seat: Seat = database.seat) {
   const seen = { epoch: undefined as bigint | undefined, lost: "" };
-  const state = { still: false };
+  const state = { still: false, deaf: false };
   const { read, take, renew, free } = seat;
-  const own = { read: counted(read), take: counted(take), renew: counted(renew), free: counted(free) };
+  const own = {
+    read: counted(read),
+    take: counted(take),
+    renew: (epoch: bigint) => (state.deaf ? new Promise<never>(() => undefined) : counted(renew)(epoch)),
+    free: counted(free),
+  };
   const ownClock = {
     nowMs: () => clock.nowMs(),
     monotonicMs: () => clock.monotonicMs(),
@@ -129,6 +134,21 @@ describe.skipIf(postgresMissing !== undefined)(`an election${skipped}`, () => {
     // What the old one does now does not touch the new one's seat.
     await first.election.stop();
     expect((await database.seat.read()).address).toBe("b:1");
+    await second.election.stop();
+  });
+
+  it("ends the lead of one that gets no answers, though none of its calls fails", async () => {
+    const first = candidate("a:1");
+    await pass(leadPollMs);
+    const second = candidate("b:1");
+    await pass(leadRenewMs);
+    first.state.deaf = true;
+    await pass(leadTtlMs - leadRenewMs);
+    expect([first.seen.lost, second.seen.epoch]).toEqual(["", undefined]);
+    await pass(2 * leadRenewMs + leadPollMs);
+    expect(first.seen.lost).toContain("has not answered for 10 s");
+    expect(second.seen.epoch).toBe(2n);
+    await first.election.stop();
     await second.election.stop();
   });
 

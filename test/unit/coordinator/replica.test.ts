@@ -6,6 +6,7 @@ import { openOperator } from "../../../src/cli/operator.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { callUnary } from "../../../src/rpc/client-calls.ts";
 import { connect } from "../../../src/rpc/client.ts";
+import { startCutProxy } from "../../support/cut-proxy.ts";
 import { isServing } from "../../support/health-check.ts";
 import { postgresMissing, query, startPostgres, type PostgresServer } from "../../support/postgres-server.ts";
 import { quietLogger } from "../../support/quiet-logger.ts";
@@ -23,15 +24,15 @@ train: { steps: 10, batch: 8 }
 `;
 const skipped = postgresMissing === undefined ? "" : ` (${postgresMissing})`;
 /** A tenth of the real ones, so that the tests need not wait. */
-const timings = { leadTtlMs: 1_000, leadRenewMs: 250, leadPollMs: 100 };
+const timings = { leadTtlMs: 1_000, leadRenewMs: 250, leadPollMs: 100, storeSilenceMs: 3_000 };
 
 let server: PostgresServer;
 let url: string;
 let running: RunningCoordinator[];
 
-async function start(): Promise<RunningCoordinator> {
+async function start(store = url): Promise<RunningCoordinator> {
   const coordinator = await startCoordinator({
-    store: url,
+    store,
     host: "127.0.0.1",
     port: 0,
     token: TOKEN,
@@ -128,6 +129,32 @@ describe.skipIf(postgresMissing !== undefined)(`coordinators on one store${skipp
     expect((await operator.server()).coordinatorEpoch).toBe(before.coordinatorEpoch + 1n);
     expect((await operator.submit(submission)).created).toBe(false);
     operator.close();
+  });
+
+  it("are cut from the store without a word: the other leads, the old one ends, and what is cut off stands by again", async () => {
+    const proxy = await startCutProxy(server.port);
+    const throughProxy = url.replace(`:${server.port}/`, `:${proxy.port}/`);
+    const leader = await start(throughProxy);
+    await until(() => leads(leader.address));
+    const other = await start();
+    const alsoCut = await start(throughProxy);
+    await until(async () => (await asked(alsoCut.address))?.elsewhere === leader.address);
+    proxy.cut();
+    const submission = { specText: SPEC, fileName: "moons.yaml", noCache: false, requestId: "" };
+    const operator = openOperator(leader.address, TOKEN, systemClock);
+    const submitted = expect(operator.submit(submission)).rejects.toMatchObject({ code: "unavailable" });
+    await until(() => leads(other.address));
+    expect((await leader.failed).message).toContain("has not answered for 1 s");
+    await leader.stop();
+    await submitted;
+    operator.close();
+    expect(await query(url, "select count(*)::int as n from sweep")).toEqual([{ n: 0 }]);
+    // Its old connections stay silent for ever; new ones come through.
+    proxy.mend();
+    await other.stop();
+    await until(() => leads(alsoCut.address));
+    await alsoCut.stop();
+    proxy.close();
   });
 
   it("fail when another has taken the seat: nothing that the old one is asked for is acknowledged", async () => {
