@@ -3,6 +3,7 @@
  * `look-ups.ts` and `listings.ts`. Nothing in these files is of one dialect; what is comes as an argument.
  */
 import type { Kysely } from "kysely";
+import { invariant } from "../../src/core/errors.ts";
 import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import type { Change, StreamKey, SweepRecord } from "./change.ts";
 import { beginEpoch, deposed } from "./leader-seat.ts";
@@ -49,7 +50,7 @@ export class SqlStore implements Store {
   readonly description: string;
   readonly #db: Kysely<Tables>;
   readonly #options: SqlStoreOptions;
-  /** Of this store's writes; undefined before the first `beginEpoch`. */
+  /** Of this store's writes; undefined: none has begun, and nothing can be written. */
   #epoch: bigint | undefined;
 
   constructor(options: SqlStoreOptions) {
@@ -75,7 +76,7 @@ export class SqlStore implements Store {
   }
 
   async #checkEpoch(transaction: Kysely<Tables>): Promise<void> {
-    if (this.#epoch === undefined) return;
+    invariant(this.#epoch !== undefined, "a write before an epoch has begun");
     const epoch = await this.#options.leaderEpoch(transaction);
     if (BigInt(epoch) !== this.#epoch) throw deposed(this.#epoch, BigInt(epoch));
   }

@@ -156,7 +156,7 @@ export interface Store {
   readonly description: string;
 
   apply(changes: readonly Change[]): Promise<void>;
-  /** Larger than at any start before. What is applied from then on belongs to it. */
+  /** Larger than at any start before. What is applied from then on belongs to it; before it nothing can be. */
   beginEpoch(): Promise<bigint>;
 
   // What a coordinator is rebuilt from.

@@ -71,6 +71,7 @@ function underTest({ place, durable, shared }: Implementation): StoreUnderTest {
     folder = await mkdtemp(join(tmpdir(), "occam-store-"));
     open = await place(folder);
     store = await open();
+    await store.beginEpoch();
   });
   afterEach(async () => {
     await store.close();

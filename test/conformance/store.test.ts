@@ -161,9 +161,17 @@ describeStores(({ apply, store, durable, shared, open, reopen }) => {
     expect((await store().lambdaExtremes(1)).lowest?.lambdaHat).toBe(1e-10);
   });
 
+  it("takes no write before an epoch has begun", async () => {
+    if (durable) await reopen();
+    const fresh = durable ? store() : await open();
+    await expect(fresh.apply(sweepWith([1]))).rejects.toThrow("before an epoch has begun");
+    await fresh.beginEpoch();
+    await fresh.apply(sweepWith([1]));
+    if (!durable) await fresh.close();
+  });
+
   if (durable)
     it("holds what was applied after it was closed and opened again", async () => {
-      await store().beginEpoch();
       await apply(sweepWith([1, 2]), granted(1, [1, 2]), metrics(1, 0, 2), committed(1, 1), logs(2, 0, [logLine(1)]));
       await reopen();
       expect(await store().beginEpoch()).toBe(2n);
@@ -175,7 +183,6 @@ describeStores(({ apply, store, durable, shared, open, reopen }) => {
 
   if (shared)
     it("refuses the writes of an epoch once a later one has begun, and takes those of the later", async () => {
-      await store().beginEpoch();
       await apply(sweepWith([1]));
       const later = await open();
       await later.beginEpoch();

@@ -45,7 +45,7 @@ describe.skipIf(postgresMissing !== undefined)(`a store in PostgreSQL${skipped}`
   it("of an older build is migrated, once when two start at the same moment, and keeps what is in it", async () => {
     const url = await server.newDatabase();
     const first = await openPostgres(url, quietLogger);
-    await first.store().apply(sweepWith([1, 2]));
+    await first.store(0n).apply(sweepWith([1, 2]));
     for (const table of Object.keys(SEALED)) await query(url, `alter table ${table} drop column crc`);
     await query(url, "drop table leader; update meta set value = '1' where name = 'schema_version'");
     await query(url, "insert into meta values ('epoch', '7')");
@@ -90,7 +90,7 @@ describe.skipIf(postgresMissing !== undefined)(`a store in PostgreSQL${skipped}`
 
   it("survives its server's restart: idle connections are opened anew", async () => {
     const database = await openPostgres(await server.newDatabase(), quietLogger);
-    const store = database.store();
+    const store = database.store(0n);
     await store.apply(sweepWith([1]));
     await server.stop();
     await expect(store.loadSweeps()).rejects.toThrow();
@@ -103,7 +103,7 @@ describe.skipIf(postgresMissing !== undefined)(`a store in PostgreSQL${skipped}`
   it("tells the real error of a write whose connection was cut, and goes on over another", async () => {
     const url = await server.newDatabase();
     const database = await openPostgres(url, quietLogger);
-    const store = database.store();
+    const store = database.store(0n);
     await query(
       url,
       `create function cut() returns trigger language plpgsql as $$ begin

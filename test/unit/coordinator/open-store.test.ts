@@ -25,6 +25,7 @@ afterEach(async () => {
 
 async function filled(): Promise<void> {
   const store = await openSqliteStore(folder);
+  await store.beginEpoch();
   await store.apply(sweepWith(Array.from({ length: 2_000 }, (_, index) => index + 1)));
   await store.close();
 }
