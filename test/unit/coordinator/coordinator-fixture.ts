@@ -201,6 +201,7 @@ export class HandWorker {
     attempt: { cellId: CellId; token: LeaseToken } | undefined,
     firstOffset: number,
     messages: readonly string[],
+    timeMs = 1_700_000_000_000,
   ) {
     return this.#world().coordinator.push({
       workerId: this.id,
@@ -209,7 +210,7 @@ export class HandWorker {
       firstOffset,
       records: {
         kind: "logs",
-        lines: messages.map((message) => ({ timeMs: 1_700_000_000_000, level: 2, message, fieldsJson: "" })),
+        lines: messages.map((message) => ({ timeMs, level: 2, message, fieldsJson: "" })),
       },
     });
   }

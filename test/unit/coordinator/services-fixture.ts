@@ -74,7 +74,9 @@ export async function restart(): Promise<void> {
   await start();
 }
 
-export const submit = (overrides: { specText?: string; noCache?: boolean; requestId?: string } = {}) =>
+export const submit = (
+  overrides: { specText?: string; fileName?: string; noCache?: boolean; requestId?: string } = {},
+) =>
   callUnary(connection.operator, OperatorServiceService.submitSweep, {
     specText: SPEC,
     fileName: "moons.yaml",
