@@ -122,7 +122,7 @@ class Check {
   }
 
   #found(where: string, what: string): void {
-    this.#problems.push({ where, what });
+    if (this.#problems.length <= PROBLEMS_MAX) this.#problems.push({ where, what });
   }
 }
 

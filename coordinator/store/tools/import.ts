@@ -1,8 +1,9 @@
 /** Reads an export into an empty store, in one transaction: all of its rows, each as it was written, or none. */
 import { createHash } from "node:crypto";
-import { createReadStream, readFileSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sql, type Kysely } from "kysely";
+import { z } from "zod";
 import { messageOf, OccamError } from "../../../src/core/errors.ts";
 import { readVersion, SCHEMA_VERSION } from "../migrate.ts";
 import { isSealed, sealOf } from "../seal.ts";
@@ -15,22 +16,41 @@ import type { Target } from "./target.ts";
 /** Rows that are written as one statement. */
 const BATCH_ROWS = 1_000;
 
+const versionsSchema = z.object({ format: z.int(), schemaVersion: z.int() });
+const listSchema = versionsSchema.extend({
+  writtenBy: z.string(),
+  tables: z.array(z.object({ table: z.enum(TABLES), rows: z.int(), sha256: z.string() })),
+});
+
 export function readList(folder: string): ExportList {
-  let list: ExportList;
-  try {
-    list = JSON.parse(readFileSync(join(folder, LIST_NAME), "utf8")) as ExportList;
-  } catch (cause) {
-    throw new OccamError("not-found", `there is no export in this folder: ${messageOf(cause)}`, {
+  const path = join(folder, LIST_NAME);
+  const raw = parsed(path);
+  const versions = versionsSchema.safeParse(raw);
+  if (!versions.success) throw damaged(path, z.prettifyError(versions.error));
+  const { format, schemaVersion } = versions.data;
+  if (format !== EXPORT_FORMAT || schemaVersion > SCHEMA_VERSION) {
+    throw new OccamError("store-newer", `the export is of format ${format}, schema ${schemaVersion}`, {
       where: folder,
-      hint: "write one: occam store export DEST --store STORE",
-      cause,
+      hint: `this build reads format ${EXPORT_FORMAT} and schema ${SCHEMA_VERSION} or older: use the build that wrote it`,
     });
   }
-  if (list.format === EXPORT_FORMAT && list.schemaVersion <= SCHEMA_VERSION) return list;
-  throw new OccamError("store-newer", `the export is of format ${list.format}, schema ${list.schemaVersion}`, {
-    where: folder,
-    hint: `this build reads format ${EXPORT_FORMAT} and schema ${SCHEMA_VERSION} or older: use the build that wrote it`,
-  });
+  const list = listSchema.safeParse(raw);
+  if (!list.success) throw damaged(path, z.prettifyError(list.error));
+  return list.data;
+}
+
+function parsed(path: string): unknown {
+  if (!existsSync(path)) {
+    throw new OccamError("not-found", "there is no export in this folder", {
+      where: path,
+      hint: "write one: occam store export DEST --store STORE",
+    });
+  }
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw damaged(path, messageOf(cause));
+  }
 }
 
 /** How many rows. */
@@ -63,6 +83,7 @@ async function importTable(
   { table, rows: expected, sha256 }: ExportedTable,
 ): Promise<number> {
   const path = join(folder, `${table}.jsonl`);
+  if (!existsSync(path)) throw damaged(path, "the file is missing");
   const hash = createHash("sha256");
   let count = 0;
   let batch: Row[] = [];

@@ -1,4 +1,7 @@
-/** What rows must say together and no constraint of the database can: each a query that gives the keys of those that do not. */
+/**
+ * What rows must say together and no constraint of the database can: each a query that gives the keys of those that do not.
+ * `not exists` and never `not in (select ...)`, which PostgreSQL answers row by row once the list outgrows its work_mem.
+ */
 import { sql, type RawBuilder } from "kysely";
 
 export interface Inconsistency {
@@ -17,7 +20,7 @@ export const INCONSISTENCIES: readonly Inconsistency[] = [
     where: "cell",
     what: "it counts as committed and has no result",
     rows: sql`select cell_key from cell where state = 'committed'
-      and cell_key not in (select cell_key from result)`,
+      and not exists (select 1 from result where result.cell_key = cell.cell_key)`,
   },
   {
     where: "result",
@@ -35,13 +38,15 @@ export const INCONSISTENCIES: readonly Inconsistency[] = [
   {
     where: "cell",
     what: "it has no configuration",
-    rows: sql`select cell_key from cell where cell_id not in (select cell_id from config)`,
+    rows: sql`select cell_key from cell
+      where not exists (select 1 from config where config.cell_id = cell.cell_id)`,
   },
   {
     where: "sweep_cell",
     what: "it names a sweep or a cell that is not there",
     rows: sql`select sweep_seq, grid_index from sweep_cell
-      where sweep_seq not in (select seq from sweep) or cell_key not in (select cell_key from cell)`,
+      left join sweep on sweep.seq = sweep_cell.sweep_seq left join cell on cell.cell_key = sweep_cell.cell_key
+      where sweep.seq is null or cell.cell_key is null`,
   },
   {
     where: "sweep",

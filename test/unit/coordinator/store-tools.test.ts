@@ -1,5 +1,5 @@
 /** Check, backup, export and migrate, on both kinds of store. */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -199,6 +199,7 @@ describe("occam store backup", () => {
     const copy = await openSqliteStore(at("copy"));
     expect(await copy.loadSweeps()).toHaveLength(2);
     expect(await store.loadSweeps()).toHaveLength(3);
+    await copy.beginEpoch();
     await copy.apply([{ kind: "sweep-added", sweep: sweepRecord(3) }]);
     await copy.close();
     await store.close();
@@ -253,8 +254,31 @@ describe("occam store migrate --from", () => {
     });
     writeFileSync(lines, text.slice(0, text.indexOf("\n") + 1));
     await expect(tools(at("new")).migrate(at("one"))).rejects.toMatchObject({ code: "store-corrupt", where: lines });
+    rmSync(lines);
+    await expect(tools(at("new")).migrate(at("one"))).rejects.toMatchObject({ code: "store-corrupt", where: lines });
     writeFileSync(lines, text);
     await tools(at("new")).migrate(at("one"));
+  });
+
+  it("refuses a list that is damaged, of a newer build, or of tables that are none", async () => {
+    await tools(await filledFolder("store", 2)).export(at("one"));
+    const list = join(at("one"), "export.json");
+    const text = readFileSync(list, "utf8");
+    const refused = async (from: string | RegExp, to: string) => {
+      writeFileSync(list, text.replace(from, to));
+      expect(readFileSync(list, "utf8")).not.toBe(text);
+      const error = await tools(at("new"))
+        .migrate(at("one"))
+        .catch((raised: unknown) => raised);
+      return (error as { code?: string }).code;
+    };
+    expect(await refused('"format": 1', '"format": 2')).toBe("store-newer");
+    expect(await refused(/"schemaVersion": \d+/, '"schemaVersion": 99')).toBe("store-newer");
+    expect(await refused(/"schemaVersion": \d+/, '"schemaVersion": null')).toBe("store-corrupt");
+    expect(await refused('"table": "config"', '"table": "../config"')).toBe("store-corrupt");
+    expect(await refused("{", "")).toBe("store-corrupt");
+    writeFileSync(list, text);
+    expect(await tools(at("new")).migrate(at("one"))).toMatchObject({ rows: expect.any(Number) });
   });
 
   it("without --from brings an older store up to date, and makes none by mistake", async () => {
