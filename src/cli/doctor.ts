@@ -81,7 +81,7 @@ async function storeCheck(store: string, io: Io): Promise<Check> {
     return {
       name: "store",
       state: "ok",
-      detail: `${place.description}: \`occam store check\` looks into it`,
+      detail: `${place.description}: not tried here; \`occam store check\` looks into it`,
       hint: "",
     };
   const folder = place.store;

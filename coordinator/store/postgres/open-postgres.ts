@@ -14,6 +14,7 @@ import {
 import { Pool, types } from "pg";
 import { invariant } from "../../../src/core/errors.ts";
 import type { Logger } from "../../../src/core/log.ts";
+import { describeUrl } from "../../../src/core/postgres-url.ts";
 import { seatOf, type Seat } from "../leader-seat.ts";
 import { migrate } from "../migrate.ts";
 import { SqlStore } from "../sql-store.ts";
@@ -22,7 +23,6 @@ import type { DialectTypes, Tables } from "../tables.ts";
 import { DEFAULT_TIMINGS } from "../../timings.ts";
 import { explained } from "./postgres-error.ts";
 import { postgresRows } from "./postgres-rows.ts";
-import { describeUrl } from "./postgres-url.ts";
 
 /** One writes, one renews, the others read pages of listings. */
 const CONNECTIONS = 8;

@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { messageOf, OccamError } from "../../../src/core/errors.ts";
-import { isPostgresUrl, describeUrl } from "../postgres/postgres-url.ts";
+import { isPostgresUrl, describeUrl } from "../../../src/core/postgres-url.ts";
 import { corrupt, databaseFile, isCorruption } from "../sqlite/open-sqlite.ts";
 import { openToRead } from "../sqlite/sqlite-api.ts";
 import { requireFolder } from "./snapshot.ts";

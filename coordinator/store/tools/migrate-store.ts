@@ -1,8 +1,8 @@
 /** Brings a store to this build's schema without starting a coordinator; fills an empty one from an export. */
 import type { Logger } from "../../../src/core/log.ts";
+import { isPostgresUrl } from "../../../src/core/postgres-url.ts";
 import { migrate, SCHEMA_VERSION } from "../migrate.ts";
 import { readList, importRows } from "./import.ts";
-import { isPostgresUrl } from "../postgres/postgres-url.ts";
 import { requireFolder } from "./snapshot.ts";
 import { withTarget } from "./target.ts";
 

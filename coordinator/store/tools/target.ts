@@ -1,10 +1,10 @@
 /** A store that a tool writes to, held so that no coordinator works on it meanwhile. */
 import type { Kysely } from "kysely";
 import type { Logger } from "../../../src/core/log.ts";
+import { isPostgresUrl } from "../../../src/core/postgres-url.ts";
 import { connectPostgres, lockMigrations, POSTGRES_TYPES } from "../postgres/open-postgres.ts";
 import { explained } from "../postgres/postgres-error.ts";
 import { postgresRows } from "../postgres/postgres-rows.ts";
-import { isPostgresUrl } from "../postgres/postgres-url.ts";
 import type { RowWriter } from "../row-writer.ts";
 import { openSqliteFolder, SQLITE_TYPES } from "../sqlite/open-sqlite.ts";
 import { sqliteRows } from "../sqlite/sqlite-rows.ts";

@@ -1,5 +1,5 @@
 /** postgres://USER:PASSWORD@HOST:PORT/DATABASE: told from a folder, and said without its secret. */
-import { OccamError } from "../../../src/core/errors.ts";
+import { OccamError } from "./errors.ts";
 
 export const isPostgresUrl = (store: string): boolean => /^postgres(?:ql)?:\/\//i.test(store);
 
