@@ -1,6 +1,7 @@
 /** Which databases are refused, what is said of them, and that the password is in none of it. */
 import { Writable } from "node:stream";
 import { inspect } from "node:util";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openPostgres } from "../../../coordinator/store/postgres/open-postgres.ts";
 import { SEALED } from "../../../coordinator/store/seal.ts";
@@ -114,6 +115,34 @@ describe.skipIf(postgresMissing !== undefined)(`a store in PostgreSQL${skipped}`
     await query(url, "drop trigger cut on sweep");
     await store.apply(sweepWith([1]));
     expect(await store.loadSweeps()).toHaveLength(1);
+    await database.close();
+  });
+
+  it("gives its seat on only when a write that has read its epoch has ended, which the next leader then sees", async () => {
+    const url = await server.newDatabase();
+    const database = await openPostgres(url, quietLogger);
+    const { seat } = database;
+    const epoch = await seat.take(await seat.read(), "a:1");
+    const holder = new Client({ connectionString: url });
+    await holder.connect();
+    // Holds the write between its look at the epoch and its first row.
+    await holder.query("begin; lock table sweep in exclusive mode");
+    const written = database.store(epoch).apply(sweepWith([1]));
+    const waits =
+      "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into \"sweep\"%'";
+    while ((await query(url, waits)).length === 0);
+    let next: bigint | undefined;
+    const taken = seat.take(await seat.read(), "b:1").then((given) => (next = given));
+    const taking = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'update \"leader\"%'";
+    while (next === undefined && (await query(url, taking)).length === 0);
+    expect(next).toBeUndefined();
+    await holder.query("rollback");
+    await holder.end();
+    await written;
+    await taken;
+    expect(next).toBe(2n);
+    expect(await database.store(2n).loadSweeps()).toHaveLength(1);
+    await expect(database.store(epoch).apply([granted(1, [1])])).rejects.toMatchObject({ code: "unavailable" });
     await database.close();
   });
 

@@ -155,7 +155,7 @@ describe.skipIf(postgresMissing !== undefined)(`coordinators on one store${skipp
     await until(() => leads(alsoCut.address));
     await alsoCut.stop();
     proxy.close();
-  });
+  }, 60_000);
 
   it("fail when another has taken the seat: nothing that the old one is asked for is acknowledged", async () => {
     const leader = await start();
