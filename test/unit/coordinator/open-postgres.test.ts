@@ -131,16 +131,16 @@ describe.skipIf(postgresMissing !== undefined)(`a store in PostgreSQL${skipped}`
     const waits =
       "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into \"sweep\"%'";
     while ((await query(url, waits)).length === 0);
-    let next: bigint | undefined;
-    const taken = seat.take(await seat.read(), "b:1").then((given) => (next = given));
+    const next: { epoch?: bigint | undefined } = {};
+    const taken = seat.take(await seat.read(), "b:1").then((given) => (next.epoch = given));
     const taking = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'update \"leader\"%'";
-    while (next === undefined && (await query(url, taking)).length === 0);
-    expect(next).toBeUndefined();
+    while (next.epoch === undefined && (await query(url, taking)).length === 0);
+    expect(next.epoch).toBeUndefined();
     await holder.query("rollback");
     await holder.end();
     await written;
     await taken;
-    expect(next).toBe(2n);
+    expect(next.epoch).toBe(2n);
     expect(await database.store(2n).loadSweeps()).toHaveLength(1);
     await expect(database.store(epoch).apply([granted(1, [1])])).rejects.toMatchObject({ code: "unavailable" });
     await database.close();
