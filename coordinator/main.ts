@@ -1,23 +1,33 @@
 /** Starts a coordinator: store, memory, services; stops it in the opposite order. */
+import { hostname } from "node:os";
+import { BulkServiceService } from "../proto/gen/occam/v1/bulk.ts";
+import { ControlServiceService } from "../proto/gen/occam/v1/control.ts";
+import { OperatorServiceService } from "../proto/gen/occam/v1/operator.ts";
 import type { Clock } from "../src/core/clock.ts";
 import type { OccamError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/log.ts";
-import { serve, type RunningServer } from "../src/rpc/server.ts";
+import { isPostgresUrl } from "../src/core/postgres-url.ts";
+import { formatAddress } from "../src/rpc/address.ts";
+import { serve, type RunningServer, type Service } from "../src/rpc/server.ts";
 import { bulkService } from "./api/bulk-service.ts";
 import { controlService } from "./api/control-service.ts";
 import { operatorService } from "./api/operator-service.ts";
 import { Coordinator } from "./coordinator.ts";
+import { Replica } from "./lead/replica.ts";
+import { openPostgres } from "./store/postgres/open-postgres.ts";
 import { openSqliteStore } from "./store/sqlite/open-sqlite.ts";
 import type { Store } from "./store/store.ts";
 import { specReader } from "./sweep/read-spec.ts";
 import { timingsOf, type Timings } from "./timings.ts";
 
 export interface CoordinatorStartOptions {
-  /** Made when it is missing. One coordinator at a time. */
-  readonly storeDir: string;
+  /** A folder, made when it is missing, for one coordinator at a time; or postgres://..., where others stand by. */
+  readonly store: string;
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** "host:port" where workers and other coordinators reach this one; left out: where it listens. */
+  readonly advertise?: string;
   readonly token: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -31,38 +41,35 @@ export interface RunningCoordinator {
   readonly address: string;
   readonly port: number;
   /**
-   * Resolves when the store can no longer be written (a full disk): every call is refused from then on, and the process should
-   * end, so that the next one goes on from what is stored.
+   * Resolves when the store can no longer be written (a full disk, another leader): every call is refused from then on, and the
+   * process should end, so that the next one goes on from what is stored.
    */
   readonly failed: Promise<OccamError>;
   /** Finishes what is written, ends all calls, closes the store. */
   stop(): Promise<void>;
 }
 
-/** @throws OccamError "store-locked", "store-corrupt", "store-newer" or "bad-config", each with what to do */
+/** @throws OccamError "store-locked", "store-corrupt", "store-newer", "unavailable" or "bad-config", each with what to do */
 export async function startCoordinator(options: CoordinatorStartOptions): Promise<RunningCoordinator> {
-  const { storeDir, clock, logger } = options;
-  const timings = timingsOf(options.timings);
+  return isPostgresUrl(options.store) ? startReplica(options) : startAlone(options);
+}
+
+/** On a folder, which is locked: it leads from the start. */
+async function startAlone(options: CoordinatorStartOptions): Promise<RunningCoordinator> {
+  const { clock, logger } = options;
   const startMs = clock.monotonicMs();
-  const store = await openSqliteStore(storeDir);
+  const store = await openSqliteStore(options.store);
   let coordinator: Coordinator | undefined;
   try {
-    coordinator = await Coordinator.open({
-      store,
-      clock,
-      logger,
-      specs: specReader,
-      timings,
-      expectedWorkers: options.expectedWorkers ?? 0,
-    });
-    const server = await serveCoordinator(coordinator, options);
+    coordinator = await openCoordinator(options, store);
+    const server = await serveServices(options, servicesOf(coordinator));
     const { epoch, cells } = coordinator.hot;
     const tookMs = Math.round(clock.monotonicMs() - startMs);
     logger.info(
       { address: server.address, store: store.description, epoch: String(epoch), cells: cells.size, tookMs },
       "serving",
     );
-    return running(coordinator, server, store, timings);
+    return running(coordinator, server, store, timingsOf(options.timings));
   } catch (error) {
     await coordinator?.stop();
     await store.close();
@@ -70,10 +77,66 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
   }
 }
 
-function serveCoordinator(coordinator: Coordinator, options: CoordinatorStartOptions): Promise<RunningServer> {
+/** On a database: it stands by until it is elected. */
+async function startReplica(options: CoordinatorStartOptions): Promise<RunningCoordinator> {
+  const { clock, logger } = options;
+  const timings = timingsOf(options.timings);
+  const database = await openPostgres(options.store, logger, timings.storeSilenceMs);
+  try {
+    const replica = await Replica.start({
+      database,
+      clock,
+      logger,
+      timings,
+      addressOf: ({ address, port }) => options.advertise ?? reachable(options.host, port) ?? address,
+      serve: (services, refusal) => serveServices(options, lateServices(services), refusal),
+      open: (store) => openCoordinator(options, store),
+      servicesOf,
+    });
+    const { address, port } = replica.server;
+    let stopping: Promise<void> | undefined;
+    return { address, port, failed: replica.failed, stop: () => (stopping ??= replica.stop()) };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+/** A server that listens on every address is reached by its machine's name. */
+function reachable(host: string, port: number): string | undefined {
+  return host === "0.0.0.0" || host === "::" ? formatAddress({ host: hostname(), port }) : undefined;
+}
+
+function openCoordinator(options: CoordinatorStartOptions, store: Store): Promise<Coordinator> {
+  const { clock, logger, timings, expectedWorkers = 0 } = options;
+  return Coordinator.open({ store, clock, logger, specs: specReader, timings: timingsOf(timings), expectedWorkers });
+}
+
+const servicesOf = (coordinator: Coordinator): readonly Service[] => [
+  controlService(coordinator),
+  bulkService(coordinator),
+  operatorService(coordinator),
+];
+
+/** The same services before there is a coordinator: a call asks for them when it comes. */
+function lateServices(services: () => readonly Service[]): readonly Service[] {
+  return [ControlServiceService, BulkServiceService, OperatorServiceService].map((definition, index) => {
+    const late = (name: string) => (call: unknown, callback: unknown) =>
+      (services()[index]!.implementation[name] as unknown as Handler)(call, callback);
+    const handlers = Object.keys(definition).map((name) => [name, late(name)]);
+    return { definition, implementation: Object.fromEntries(handlers) as Service["implementation"] };
+  });
+}
+
+type Handler = (call: unknown, callback: unknown) => void;
+
+function serveServices(
+  options: CoordinatorStartOptions,
+  services: readonly Service[],
+  refusal: () => OccamError | undefined = () => undefined,
+): Promise<RunningServer> {
   const { host, port, token, logger, clock } = options;
-  const services = [controlService(coordinator), bulkService(coordinator), operatorService(coordinator)];
-  return serve({ host, port, token, services, logger, clock });
+  return serve({ host, port, token, services, refusal, logger, clock });
 }
 
 function running(coordinator: Coordinator, server: RunningServer, store: Store, timings: Timings): RunningCoordinator {

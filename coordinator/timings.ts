@@ -23,6 +23,20 @@ export interface Timings {
   readonly watchMinIntervalMs: number;
   /** After a start, shards are cut for the workers that were announced, until so many have come. Loading takes one a second or two. */
   readonly expectMs: number;
+  /**
+   * A leader that gave no sign of life for this long is followed by another coordinator. Well below the ttl of a worker's lease,
+   * so that no lease is lost by it.
+   */
+  readonly leadTtlMs: number;
+  /** Between two signs of life. Four in a lease: three may be lost. */
+  readonly leadRenewMs: number;
+  /** Between two looks of a standby at the leader. */
+  readonly leadPollMs: number;
+  /**
+   * A connection to PostgreSQL whose statement has brought no answer for this long is taken for cut: after the silent end of a
+   * machine or of a network nothing else says so for a quarter of an hour. Longer than any statement of a coordinator takes.
+   */
+  readonly storeSilenceMs: number;
   /** How long running calls may take to end when the coordinator stops. */
   readonly stopGraceMs: number;
 }
@@ -38,6 +52,10 @@ export const DEFAULT_TIMINGS: Timings = {
   workerForgetMs: 600_000,
   watchMinIntervalMs: 100,
   expectMs: 15_000,
+  leadTtlMs: 10_000,
+  leadRenewMs: 2_500,
+  leadPollMs: 1_000,
+  storeSilenceMs: 30_000,
   stopGraceMs: 1_000,
 };
 

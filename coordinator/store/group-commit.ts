@@ -83,10 +83,7 @@ export class GroupCommit {
     try {
       await this.#options.store.apply(changes);
     } catch (error) {
-      const failure = new OccamError("unavailable", `the store cannot be written: ${messageOf(error)}`, {
-        hint: "nothing was acknowledged that is not stored; mend the cause (a full disk?) and start the coordinator again",
-        cause: error,
-      });
+      const failure = failureOf(error);
       batch.reject(failure);
       return this.#fail(failure, this.#options.failed);
     }
@@ -103,6 +100,15 @@ export class GroupCommit {
     this.#next.reject(failure);
     tell(failure);
   }
+}
+
+/** What ended the writing; the loss of the lead says so itself. */
+function failureOf(error: unknown): OccamError {
+  if (error instanceof OccamError && error.code === "unavailable") return error;
+  return new OccamError("unavailable", `the store cannot be written: ${messageOf(error)}`, {
+    hint: "nothing was acknowledged that is not stored; mend the cause (a full disk?) and start the coordinator again",
+    cause: error,
+  });
 }
 
 interface Batch {

@@ -53,7 +53,7 @@ export async function loadCounts(db: Kysely<Tables>): Promise<readonly StoredCou
       fn.coalesce("result.diverged", sql<number>`0`).as("diverged"),
       fn.countAll<number>().as("count"),
     ])
-    .groupBy(["link.sweep_seq", "link.cached", "cell.state", "diverged"])
+    .groupBy((eb) => ["link.sweep_seq", "link.cached", "cell.state", eb.fn.coalesce("result.diverged", sql<number>`0`)])
     .execute();
   return rows.map((row) => ({
     sweepSeq: row.sweep_seq,

@@ -3,11 +3,14 @@
  * `look-ups.ts` and `listings.ts`. Nothing in these files is of one dialect; what is comes as an argument.
  */
 import type { Kysely } from "kysely";
+import { invariant } from "../../src/core/errors.ts";
 import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import type { Change, StreamKey, SweepRecord } from "./change.ts";
+import { beginEpoch, deposed } from "./leader-seat.ts";
 import * as listings from "./listings.ts";
 import * as lookUps from "./look-ups.ts";
 import * as recovery from "./recovery-reads.ts";
+import type { RowWriter } from "./row-writer.ts";
 import type {
   CellQuery,
   CellRow,
@@ -32,47 +35,50 @@ import { WriteBatch } from "./write-batch.ts";
 export interface SqlStoreOptions {
   readonly db: Kysely<Tables>;
   readonly description: string;
-  /** Parameters that one statement can bind. */
-  readonly parametersMax: number;
+  readonly rows: RowWriter;
+  /** Reads the leader row so that it cannot change before the transaction ends. */
+  readonly leaderEpoch: (transaction: Kysely<Tables>) => Promise<number>;
+  /** The epoch that an election has given; undefined: the store begins one of its own. */
+  readonly epoch?: bigint;
   /** Called before the database is closed. */
-  readonly closing: () => void;
+  readonly closing?: () => void;
   /** Called after it. */
-  readonly closed: () => void;
+  readonly closed?: () => void;
 }
 
 export class SqlStore implements Store {
   readonly description: string;
   readonly #db: Kysely<Tables>;
-  readonly #parametersMax: number;
   readonly #options: SqlStoreOptions;
+  /** Of this store's writes; undefined: none has begun, and nothing can be written. */
+  #epoch: bigint | undefined;
 
   constructor(options: SqlStoreOptions) {
-    const { db, description, parametersMax } = options;
-    this.#db = db;
-    this.description = description;
-    this.#parametersMax = parametersMax;
+    this.#db = options.db;
+    this.description = options.description;
     this.#options = options;
+    this.#epoch = options.epoch;
   }
 
   async apply(changes: readonly Change[]): Promise<void> {
     await this.#db.transaction().execute(async (transaction) => {
-      const batch = new WriteBatch(transaction, this.#parametersMax);
-      for (const change of changes) await batch.add(change);
+      await this.#checkEpoch(transaction);
+      const batch = new WriteBatch(transaction, this.#options.rows);
+      for (const change of changes) batch.add(change);
       await batch.finish();
     });
   }
 
   async beginEpoch(): Promise<bigint> {
-    return this.#db.transaction().execute(async (transaction) => {
-      const row = await transaction.selectFrom("meta").select("value").where("name", "=", "epoch").executeTakeFirst();
-      const epoch = BigInt(row?.value ?? "0") + 1n;
-      await transaction
-        .insertInto("meta")
-        .values({ name: "epoch", value: String(epoch) })
-        .onConflict((conflict) => conflict.column("name").doUpdateSet({ value: String(epoch) }))
-        .execute();
-      return epoch;
-    });
+    const epoch = this.#options.epoch ?? (await beginEpoch(this.#db));
+    this.#epoch = epoch;
+    return epoch;
+  }
+
+  async #checkEpoch(transaction: Kysely<Tables>): Promise<void> {
+    invariant(this.#epoch !== undefined, "a write before an epoch has begun");
+    const epoch = await this.#options.leaderEpoch(transaction);
+    if (BigInt(epoch) !== this.#epoch) throw deposed(this.#epoch, BigInt(epoch));
   }
 
   async loadCounters(): Promise<Counters> {
@@ -161,8 +167,8 @@ export class SqlStore implements Store {
   }
 
   async close(): Promise<void> {
-    this.#options.closing();
+    this.#options.closing?.();
     await this.#db.destroy();
-    this.#options.closed();
+    this.#options.closed?.();
   }
 }

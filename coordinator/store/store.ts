@@ -1,10 +1,11 @@
 /**
- * What a store is. Two promises carry everything else:
+ * What a store is. Three promises carry everything else:
  * 1. `apply` is atomic and durable: when it resolves, all of its changes survive the loss of the process and of power; when
  *    it rejects, none of them is there.
  * 2. The store itself refuses what must never be: two results of one cell and scope, a token granted twice, an append that
  *    does not start where its stream ends.
- * Reads see every applied change. One process at a time holds a store.
+ * 3. Writes belong to an epoch, and are refused once a later one has begun: of two coordinators one can write.
+ * Reads see every applied change.
  */
 import type { CellId, FuseKey, LeaseToken, SessionId, WorkerId } from "../../src/core/ids.ts";
 import type {
@@ -155,7 +156,7 @@ export interface Store {
   readonly description: string;
 
   apply(changes: readonly Change[]): Promise<void>;
-  /** One more than at the last start. */
+  /** Larger than at any start before. What is applied from then on belongs to it; before it nothing can be. */
   beginEpoch(): Promise<bigint>;
 
   // What a coordinator is rebuilt from.

@@ -7,10 +7,23 @@
  * - offsets are contiguous: a stream's end moves only from where it stands (compare and set), chunks are unique by start;
  * - a grid index of a sweep is one cell, and a cell is in a sweep once.
  */
-import { sql, type ColumnDataType, type Kysely } from "kysely";
+import { sql, type ColumnDataType, type Generated, type Kysely, type RawBuilder } from "kysely";
+
+/** See seal.ts; null: the row is older than the seals. */
+type Seal = Generated<number | null>;
 
 export interface Tables {
   meta: { name: string; value: string };
+  /** One row: who may write. */
+  leader: {
+    one: number;
+    /** Grows with every coordinator that begins to lead. */
+    epoch: number;
+    /** Where it serves; "": nobody leads. */
+    address: string;
+    /** Grows with every sign of life of the leader. */
+    beat: number;
+  };
   sweep: {
     seq: number;
     sweep_id: string;
@@ -23,9 +36,10 @@ export interface Tables {
     finished_ms: number | null;
     expanded_to: number;
     expanded: number;
+    crc: Seal;
   };
   fuse_group: { fuse_key: string; bytes_per_member: number; flops_per_cell: number };
-  config: { cell_id: string; json: string };
+  config: { cell_id: string; json: string; crc: Seal };
   cell: {
     cell_key: number;
     cell_id: string;
@@ -63,8 +77,17 @@ export interface Tables {
     lambda_hat: number | null;
     test_loss: number | null;
     committed_ms: number;
+    crc: Seal;
   };
-  finding: { cell_key: number; token: number; worker_id: string; digest: string; json: string; noted_ms: number };
+  finding: {
+    cell_key: number;
+    token: number;
+    worker_id: string;
+    digest: string;
+    json: string;
+    noted_ms: number;
+    crc: Seal;
+  };
   stream: {
     stream_id: number;
     kind: string;
@@ -73,7 +96,7 @@ export interface Tables {
     session_id: string;
     next_offset: number;
   };
-  metric_chunk: { stream_id: number; first_offset: number; count: number; data: Uint8Array };
+  metric_chunk: { stream_id: number; first_offset: number; count: number; data: Uint8Array; crc: Seal };
   log_line: {
     seq: number;
     stream_id: number;
@@ -85,14 +108,17 @@ export interface Tables {
     level: number;
     message: string;
     fields_json: string;
+    crc: Seal;
   };
 }
 
-/** The names of column types that differ by dialect. */
+/** The column types that differ by dialect. */
 export interface DialectTypes {
   /** 64-bit integer. */
   readonly int8: ColumnDataType;
   readonly bytes: ColumnDataType;
+  /** Text that is compared byte by byte, whatever the language of the database. */
+  readonly id: ColumnDataType | RawBuilder<string>;
 }
 
 type Migration = (db: Kysely<Tables>, types: DialectTypes) => Promise<void>;
@@ -106,7 +132,34 @@ export const MIGRATIONS: readonly Migration[] = [
     await createResults(db, types);
     await createStreams(db, types);
   },
+  async (db, types) => {
+    await createLeader(db, types);
+    await addSeals(db, types);
+  },
 ];
+
+async function addSeals(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
+  for (const table of ["sweep", "config", "result", "finding", "metric_chunk", "log_line"] as const) {
+    await db.schema.alterTable(table).addColumn("crc", int8).execute();
+  }
+}
+
+/** An epoch was a row of `meta` before. */
+async function createLeader(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
+  await db.schema
+    .createTable("leader")
+    .addColumn("one", "integer", (column) => column.primaryKey().check(sql`one = 1`))
+    .addColumn("epoch", int8, (column) => column.notNull())
+    .addColumn("address", "text", (column) => column.notNull())
+    .addColumn("beat", int8, (column) => column.notNull())
+    .execute();
+  const before = await db.selectFrom("meta").select("value").where("name", "=", "epoch").executeTakeFirst();
+  await db
+    .insertInto("leader")
+    .values({ one: 1, epoch: Number(before?.value ?? 0), address: "", beat: 0 })
+    .execute();
+  await db.deleteFrom("meta").where("name", "=", "epoch").execute();
+}
 
 async function createSweeps(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
   await db.schema
@@ -134,7 +187,7 @@ async function createSweeps(db: Kysely<Tables>, { int8 }: DialectTypes): Promise
     .execute();
 }
 
-async function createCells(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
+async function createCells(db: Kysely<Tables>, { int8, id }: DialectTypes): Promise<void> {
   await db.schema
     .createTable("fuse_group")
     .addColumn("fuse_key", "text", (column) => column.primaryKey())
@@ -143,13 +196,13 @@ async function createCells(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<
     .execute();
   await db.schema
     .createTable("config")
-    .addColumn("cell_id", "text", (column) => column.primaryKey())
+    .addColumn("cell_id", id, (column) => column.primaryKey())
     .addColumn("json", "text", (column) => column.notNull())
     .execute();
   await db.schema
     .createTable("cell")
     .addColumn("cell_key", int8, (column) => column.primaryKey())
-    .addColumn("cell_id", "text", (column) => column.notNull())
+    .addColumn("cell_id", id, (column) => column.notNull())
     .addColumn("scope", "text", (column) => column.notNull())
     .addColumn("fuse_key", "text", (column) => column.notNull())
     .addColumn("state", "text", (column) => column.notNull())

@@ -1,36 +1,67 @@
 /**
- * Turns a list of changes into statements, inside the caller's transaction. What many callers do at once (results, ends of
- * attempts, chunks, log lines) is gathered and written as a few statements of many rows by `finish`; everything else is
- * written in the order given. Gathering keeps the meaning: a committed cell never changes again, of two ends of one attempt
- * the later counts, and rows of streams are only added.
+ * Turns a list of changes into statements, inside the caller's transaction. Everything is gathered and written by `finish` as
+ * a few statements of many rows: a statement is a round trip on a server. Gathering keeps the meaning: rows are inserted before
+ * they are updated, and in the order in which they refer to each other; of two changes of one row the later counts; a committed
+ * cell never changes again.
  */
-import type { Insertable, Kysely, SqlBool, Expression } from "kysely";
+import type { Insertable, Kysely, SqlBool, Expression, ExpressionBuilder } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
 import type { Change, LogLine, ResultRecord } from "./change.ts";
+import type { RowChange, RowWriter } from "./row-writer.ts";
+import { isSealed, sealOf } from "./seal.ts";
 import type { Tables } from "./tables.ts";
 
 type Of<K extends Change["kind"]> = Extract<Change, { readonly kind: K }>;
+type Row<T extends keyof Tables> = Insertable<Tables[T]>;
+type Inserts = { readonly [T in keyof Tables]?: Row<T>[] };
+
+/** Before what refers to it. */
+const INSERT_ORDER = [
+  "sweep",
+  "config",
+  "cell",
+  "sweep_cell",
+  "session",
+  "lease",
+  "attempt",
+  "result",
+  "finding",
+  "stream",
+  "metric_chunk",
+  "log_line",
+] as const satisfies readonly (keyof Tables)[];
+
+/** Many scopes share a configuration; a finding may be noted again. */
+const KEPT_WHEN_KNOWN: ReadonlySet<keyof Tables> = new Set(["config", "finding"]);
 
 export class WriteBatch {
   readonly #db: Kysely<Tables>;
-  /** Bound parameters of one statement, at the most. */
-  readonly #parametersMax: number;
-  readonly #results: ResultRecord[] = [];
-  readonly #attemptEnds = new Map<string, Of<"attempt-ended">>();
-  readonly #chunks: Insertable<Tables["metric_chunk"]>[] = [];
-  readonly #lines: Insertable<Tables["log_line"]>[] = [];
+  readonly #rows: RowWriter;
+  readonly #inserts: Inserts = Object.fromEntries(INSERT_ORDER.map((table) => [table, []]));
+  readonly #fuseGroups = new Map<string, Row<"fuse_group">>();
+  readonly #sweeps = new Map<number, Of<"sweep-changed">>();
+  readonly #cells = new Map<number, RowChange<"cell">>();
+  readonly #cancelled = new Set<number>();
+  readonly #committed: number[] = [];
+  /** How often each cell was granted. */
+  readonly #granted = new Map<number, number>();
+  readonly #leaseEnds = new Map<number, RowChange<"lease">>();
+  readonly #attemptEnds = new Map<string, RowChange<"attempt">>();
+  readonly #newStreams = new Map<number, Row<"stream">>();
+  readonly #streamMoves = new Map<number, { readonly from: number; to: number }>();
 
-  constructor(db: Kysely<Tables>, parametersMax: number) {
+  constructor(db: Kysely<Tables>, rows: RowWriter) {
     this.#db = db;
-    this.#parametersMax = parametersMax;
+    this.#rows = rows;
   }
 
-  async add(change: Change): Promise<void> {
+  add(change: Change): void {
     switch (change.kind) {
       case "sweep-added":
-        return this.#addSweep(change);
+        return this.#insert("sweep", sweepRow(change));
       case "sweep-changed":
-        return this.#changeSweep(change);
+        this.#sweeps.set(change.seq, change);
+        return;
       case "fuse-group-set":
         return this.#setFuseGroup(change);
       case "cells-added":
@@ -40,21 +71,20 @@ export class WriteBatch {
       case "cell-changed":
         return this.#changeCell(change);
       case "cells-cancelled":
-        return this.#setCellState(change.cellKeys, "cancelled");
+        return this.#cancelCells(change);
       case "session-added":
         return this.#addSession(change);
       case "lease-granted":
         return this.#grantLease(change);
       case "attempt-ended":
-        this.#attemptEnds.set(`${change.token}/${change.cellKey}`, change);
-        return;
+        return this.#endAttempt(change);
       case "lease-ended":
         return this.#endLease(change);
       case "result-committed":
-        this.#results.push(change.result);
-        return;
+        this.#committed.push(change.result.cellKey);
+        return this.#insert("result", resultRow(change.result));
       case "finding-noted":
-        return this.#noteFinding(change);
+        return this.#insert("finding", findingRow(change));
       case "metrics-appended":
         return this.#appendMetrics(change);
       case "logs-appended":
@@ -64,68 +94,27 @@ export class WriteBatch {
 
   /** Writes what was gathered. To be called once, last. */
   async finish(): Promise<void> {
-    await this.#insert("result", this.#results.map(resultRow));
-    await this.#setCellState(
-      this.#results.map((result) => result.cellKey),
-      "committed",
-    );
-    await this.#endAttempts();
-    await this.#insert("metric_chunk", this.#chunks);
-    await this.#insert("log_line", this.#lines);
+    for (const table of INSERT_ORDER) await this.#insertAll(table);
+    await this.#upsertFuseGroups();
+    await this.#changeSweeps();
+    await this.#update("cell", this.#cells);
+    await this.#setCellState([...this.#cancelled], "cancelled");
+    await this.#setCellState(this.#committed, "committed");
+    await this.#countGrants();
+    await this.#update("lease", this.#leaseEnds);
+    await this.#update("attempt", this.#attemptEnds);
+    await this.#moveStreams();
   }
 
-  async #addSweep({ sweep }: Of<"sweep-added">): Promise<void> {
-    await this.#insert("sweep", [
-      {
-        seq: sweep.seq,
-        sweep_id: sweep.id,
-        name: sweep.name,
-        scope: sweep.scope,
-        state: sweep.state,
-        spec_text: sweep.specText,
-        file_name: sweep.fileName,
-        created_ms: sweep.createdMs,
-        finished_ms: sweep.finishedMs,
-        expanded_to: sweep.expandedTo,
-        expanded: Number(sweep.expanded),
-      },
-    ]);
+  #setFuseGroup({ fuseKey, bytesPerMember, flopsPerCell }: Of<"fuse-group-set">): void {
+    const row = { fuse_key: fuseKey, bytes_per_member: bytesPerMember, flops_per_cell: flopsPerCell };
+    this.#fuseGroups.set(fuseKey, row);
   }
 
-  async #changeSweep(change: Of<"sweep-changed">): Promise<void> {
-    await this.#db
-      .updateTable("sweep")
-      .set({
-        state: change.state,
-        finished_ms: change.finishedMs,
-        expanded_to: change.expandedTo,
-        expanded: Number(change.expanded),
-      })
-      .where("seq", "=", change.seq)
-      .execute();
-  }
-
-  async #setFuseGroup({ fuseKey, bytesPerMember, flopsPerCell }: Of<"fuse-group-set">): Promise<void> {
-    const figures = { bytes_per_member: bytesPerMember, flops_per_cell: flopsPerCell };
-    await this.#db
-      .insertInto("fuse_group")
-      .values({ fuse_key: fuseKey, ...figures })
-      .onConflict((conflict) => conflict.column("fuse_key").doUpdateSet(figures))
-      .execute();
-  }
-
-  async #addCells({ cells }: Of<"cells-added">): Promise<void> {
-    const configs = cells.map((cell) => ({ cell_id: cell.id as string, json: cell.configJson }));
-    for (const rows of this.#split(configs)) {
-      await this.#db
-        .insertInto("config")
-        .values(rows)
-        .onConflict((conflict) => conflict.column("cell_id").doNothing())
-        .execute();
-    }
-    await this.#insert(
-      "cell",
-      cells.map((cell) => ({
+  #addCells({ cells }: Of<"cells-added">): void {
+    for (const cell of cells) {
+      this.#insert("config", { cell_id: cell.id, json: cell.configJson });
+      this.#insert("cell", {
         cell_key: cell.key,
         cell_id: cell.id,
         scope: cell.scope,
@@ -137,154 +126,174 @@ export class WriteBatch {
         failed: 0,
         oom: 0,
         width_limit: 0,
-      })),
-    );
+      });
+    }
   }
 
-  async #linkCells({ sweepSeq, links }: Of<"cells-linked">): Promise<void> {
-    await this.#insert(
-      "sweep_cell",
-      links.map((link) => ({
-        sweep_seq: sweepSeq,
-        grid_index: link.gridIndex,
-        cell_key: link.cellKey,
-        cached: Number(link.cached),
-      })),
-    );
+  #linkCells({ sweepSeq, links }: Of<"cells-linked">): void {
+    for (const { gridIndex, cellKey, cached } of links) {
+      const row = { sweep_seq: sweepSeq, grid_index: gridIndex, cell_key: cellKey, cached: Number(cached) };
+      this.#insert("sweep_cell", row);
+    }
   }
 
-  async #changeCell({ cellKey, figures }: Of<"cell-changed">): Promise<void> {
+  #changeCell({ cellKey, figures }: Of<"cell-changed">): void {
     const { state, reason, lost, failed, oom, widthLimit } = figures;
-    await this.#db
-      .updateTable("cell")
-      .set({ state, reason, lost, failed, oom, width_limit: widthLimit })
-      .where("cell_key", "=", cellKey)
-      .execute();
+    this.#cancelled.delete(cellKey);
+    this.#cells.set(cellKey, {
+      where: { cell_key: cellKey },
+      set: { state, reason, lost, failed, oom, width_limit: widthLimit },
+    });
   }
 
-  /** Keys of one sweep mostly follow one another: a run of them is one range. */
-  async #setCellState(keys: readonly number[], state: "committed" | "cancelled"): Promise<void> {
-    const { runs, single } = runsOf(keys);
-    for (const { first, last } of runs) {
-      await this.#updateState(state).where("cell_key", ">=", first).where("cell_key", "<=", last).execute();
-    }
-    for (let from = 0; from < single.length; from += this.#parametersMax / 2) {
-      const part = single.slice(from, from + this.#parametersMax / 2);
-      await this.#updateState(state).where("cell_key", "in", part).execute();
-    }
+  #cancelCells({ cellKeys }: Of<"cells-cancelled">): void {
+    for (const cellKey of cellKeys) this.#cancelled.add(cellKey);
   }
 
-  #updateState(state: "committed" | "cancelled") {
-    return this.#db.updateTable("cell").set({ state, reason: "" });
+  #addSession({ seq, sessionId, workerId, seenMs }: Of<"session-added">): void {
+    this.#insert("session", { seq, session_id: sessionId, worker_id: workerId, seen_ms: seenMs });
   }
 
-  async #addSession({ seq, sessionId, workerId, seenMs }: Of<"session-added">): Promise<void> {
-    await this.#insert("session", [{ seq, session_id: sessionId, worker_id: workerId, seen_ms: seenMs }]);
-  }
-
-  async #grantLease(change: Of<"lease-granted">): Promise<void> {
+  #grantLease(change: Of<"lease-granted">): void {
     const token = Number(change.token);
-    await this.#insert("lease", [
-      {
-        token,
-        worker_id: change.workerId,
-        session_id: change.sessionId,
-        fuse_key: change.fuseKey,
-        width: change.cellKeys.length,
-        granted_ms: change.grantedMs,
-        ended: null,
-        ended_ms: null,
-      },
-    ]);
-    await this.#insert(
-      "attempt",
-      change.cellKeys.map((cell_key) => ({ token, cell_key, ended: null })),
-    );
-    await this.#db
-      .updateTable("cell")
-      .set((eb) => ({ attempts: eb("attempts", "+", 1) }))
-      .where("cell_key", "in", change.cellKeys)
-      .execute();
+    this.#insert("lease", {
+      token,
+      worker_id: change.workerId,
+      session_id: change.sessionId,
+      fuse_key: change.fuseKey,
+      width: change.cellKeys.length,
+      granted_ms: change.grantedMs,
+      ended: null,
+      ended_ms: null,
+    });
+    for (const cellKey of change.cellKeys) {
+      this.#insert("attempt", { token, cell_key: cellKey, ended: null });
+      this.#granted.set(cellKey, (this.#granted.get(cellKey) ?? 0) + 1);
+    }
   }
 
-  async #endAttempts(): Promise<void> {
-    const byEnd = groupByEnd(this.#attemptEnds.values());
-    for (const [ended, ends] of byEnd) {
-      for (const part of this.#split(ends.map(({ token, cellKey }) => ({ token: Number(token), cellKey })))) {
+  #endAttempt({ token, cellKey, ended }: Of<"attempt-ended">): void {
+    const where = { token: Number(token), cell_key: cellKey };
+    this.#attemptEnds.set(`${token}/${cellKey}`, { where, set: { ended } });
+  }
+
+  #endLease({ token, ended, endedMs }: Of<"lease-ended">): void {
+    this.#leaseEnds.set(Number(token), { where: { token: Number(token) }, set: { ended, ended_ms: endedMs } });
+  }
+
+  #appendMetrics(change: Of<"metrics-appended">): void {
+    const { streamId, firstOffset, count, data } = change;
+    this.#moveStream(change, count);
+    this.#insert("metric_chunk", { stream_id: streamId, first_offset: firstOffset, count, data });
+  }
+
+  #appendLogs(change: Of<"logs-appended">): void {
+    const { streamId, firstOffset, lines } = change;
+    this.#moveStream(change, lines.length);
+    for (const [index, line] of lines.entries()) this.#insert("log_line", lineRow(streamId, firstOffset + index, line));
+  }
+
+  /** Moves the end of a stream from where the append says it stands, and from nowhere else. */
+  #moveStream(change: Of<"metrics-appended"> | Of<"logs-appended">, count: number): void {
+    const { stream, streamId, firstOffset } = change;
+    const added = this.#newStreams.get(streamId);
+    const move = this.#streamMoves.get(streamId);
+    const to = firstOffset + count;
+    if (firstOffset === 0) {
+      const { kind, cellKey, token, sessionId } = stream;
+      const row = { stream_id: streamId, kind, cell_key: cellKey, token: Number(token), session_id: sessionId };
+      const opened = { ...row, next_offset: to };
+      this.#newStreams.set(streamId, opened);
+      return this.#insert("stream", opened);
+    }
+    const end = added?.next_offset ?? move?.to ?? firstOffset;
+    invariant(end === firstOffset, `stream ${streamId} ends at ${end}, not at ${firstOffset}`);
+    if (added !== undefined) added.next_offset = to;
+    else if (move !== undefined) move.to = to;
+    else this.#streamMoves.set(streamId, { from: firstOffset, to });
+  }
+
+  #insert<T extends (typeof INSERT_ORDER)[number]>(table: T, row: Row<T>): void {
+    // Into the row itself, which was made for this: a copy costs as much as its seal.
+    if (isSealed(table)) Object.assign(row, { crc: sealOf(table, row) });
+    (this.#inserts[table] as Row<T>[]).push(row);
+  }
+
+  async #insertAll(table: (typeof INSERT_ORDER)[number]): Promise<void> {
+    const known = KEPT_WHEN_KNOWN.has(table) ? "keep" : "fail";
+    await this.#rows.insert(this.#db, table, this.#inserts[table] ?? [], known);
+  }
+
+  async #changeSweeps(): Promise<void> {
+    for (const { seq, state, finishedMs, expandedTo, expanded } of this.#sweeps.values()) {
+      await this.#db
+        .updateTable("sweep")
+        .set({ state, finished_ms: finishedMs, expanded_to: expandedTo, expanded: Number(expanded) })
+        .where("seq", "=", seq)
+        .execute();
+    }
+  }
+
+  async #upsertFuseGroups(): Promise<void> {
+    for (const { fuse_key, ...figures } of this.#fuseGroups.values()) {
+      await this.#db
+        .insertInto("fuse_group")
+        .values({ fuse_key, ...figures })
+        .onConflict((conflict) => conflict.column("fuse_key").doUpdateSet(figures))
+        .execute();
+    }
+  }
+
+  async #update<T extends keyof Tables>(table: T, changes: ReadonlyMap<unknown, RowChange<T>>): Promise<void> {
+    await this.#rows.update(this.#db, table, [...changes.values()]);
+  }
+
+  async #moveStreams(): Promise<void> {
+    const moves = [...this.#streamMoves].map(([stream_id, { from, to }]) => ({
+      where: { stream_id, next_offset: from },
+      set: { next_offset: to },
+    }));
+    const moved = await this.#rows.update(this.#db, "stream", moves);
+    invariant(moved === moves.length, "a stream does not end where an append to it starts");
+  }
+
+  async #setCellState(keys: readonly number[], state: "committed" | "cancelled"): Promise<void> {
+    for (const isOne of whereKeyIn(keys)) {
+      await this.#db.updateTable("cell").set({ state, reason: "" }).where(isOne).execute();
+    }
+  }
+
+  async #countGrants(): Promise<void> {
+    for (const times of new Set(this.#granted.values())) {
+      const keys = [...this.#granted].filter(([, count]) => count === times).map(([key]) => key);
+      for (const isOne of whereKeyIn(keys)) {
         await this.#db
-          .updateTable("attempt")
-          .set({ ended })
-          .where((eb): Expression<SqlBool> => {
-            const pairs = part.map(({ token, cellKey }) => eb.tuple(token, cellKey));
-            return eb(eb.refTuple("token", "cell_key"), "in", pairs);
-          })
+          .updateTable("cell")
+          .set((eb) => ({ attempts: eb("attempts", "+", times) }))
+          .where(isOne)
           .execute();
       }
     }
   }
-
-  async #endLease({ token, ended, endedMs }: Of<"lease-ended">): Promise<void> {
-    await this.#db.updateTable("lease").set({ ended, ended_ms: endedMs }).where("token", "=", Number(token)).execute();
-  }
-
-  async #noteFinding(change: Of<"finding-noted">): Promise<void> {
-    const { cellKey, token, workerId, digest, json, notedMs } = change;
-    await this.#db
-      .insertInto("finding")
-      .values({
-        cell_key: cellKey,
-        token: Number(token),
-        worker_id: workerId,
-        digest,
-        json,
-        noted_ms: notedMs,
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
-  }
-
-  async #appendMetrics(change: Of<"metrics-appended">): Promise<void> {
-    await this.#moveStream(change, change.count);
-    const { streamId, firstOffset, count, data } = change;
-    this.#chunks.push({ stream_id: streamId, first_offset: firstOffset, count, data });
-  }
-
-  async #appendLogs(change: Of<"logs-appended">): Promise<void> {
-    await this.#moveStream(change, change.lines.length);
-    const { streamId, firstOffset, lines } = change;
-    for (const [index, line] of lines.entries()) this.#lines.push(lineRow(streamId, firstOffset + index, line));
-  }
-
-  /** Moves the end of a stream from where the append says it stands, and from nowhere else. */
-  async #moveStream(change: Of<"metrics-appended"> | Of<"logs-appended">, count: number): Promise<void> {
-    const { stream, streamId, firstOffset } = change;
-    if (firstOffset === 0) {
-      const { kind, cellKey, token, sessionId } = stream;
-      const row = { kind, cell_key: cellKey, token: Number(token), session_id: sessionId, next_offset: count };
-      return this.#insert("stream", [{ stream_id: streamId, ...row }]);
-    }
-    const moved = await this.#db
-      .updateTable("stream")
-      .set({ next_offset: firstOffset + count })
-      .where("stream_id", "=", streamId)
-      .where("next_offset", "=", firstOffset)
-      .executeTakeFirst();
-    invariant(moved.numUpdatedRows === 1n, `stream ${streamId} does not end at ${firstOffset}`);
-  }
-
-  async #insert<T extends keyof Tables>(table: T, rows: readonly Insertable<Tables[T]>[]): Promise<void> {
-    for (const part of this.#split(rows)) await this.#db.insertInto(table).values(part).execute();
-  }
-
-  /** Parts of as many rows as one statement can bind. */
-  *#split<R extends object>(rows: readonly R[]): Generator<readonly R[]> {
-    if (rows.length === 0) return;
-    const size = Math.max(1, Math.floor(this.#parametersMax / Object.keys(rows[0]!).length));
-    for (let from = 0; from < rows.length; from += size) yield rows.slice(from, from + size);
-  }
 }
 
-function resultRow(result: ResultRecord): Insertable<Tables["result"]> {
+function sweepRow({ sweep }: Of<"sweep-added">): Row<"sweep"> {
+  return {
+    seq: sweep.seq,
+    sweep_id: sweep.id,
+    name: sweep.name,
+    scope: sweep.scope,
+    state: sweep.state,
+    spec_text: sweep.specText,
+    file_name: sweep.fileName,
+    created_ms: sweep.createdMs,
+    finished_ms: sweep.finishedMs,
+    expanded_to: sweep.expandedTo,
+    expanded: Number(sweep.expanded),
+  };
+}
+
+function resultRow(result: ResultRecord): Row<"result"> {
   return {
     cell_key: result.cellKey,
     token: Number(result.token),
@@ -299,7 +308,11 @@ function resultRow(result: ResultRecord): Insertable<Tables["result"]> {
   };
 }
 
-function lineRow(streamId: number, place: number, line: LogLine): Insertable<Tables["log_line"]> {
+function findingRow({ cellKey, token, workerId, digest, json, notedMs }: Of<"finding-noted">): Row<"finding"> {
+  return { cell_key: cellKey, token: Number(token), worker_id: workerId, digest, json, noted_ms: notedMs };
+}
+
+function lineRow(streamId: number, place: number, line: LogLine): Row<"log_line"> {
   return {
     seq: line.seq,
     stream_id: streamId,
@@ -314,35 +327,27 @@ function lineRow(streamId: number, place: number, line: LogLine): Insertable<Tab
   };
 }
 
-function groupByEnd(ends: Iterable<Of<"attempt-ended">>): Map<string, Of<"attempt-ended">[]> {
-  const groups = new Map<string, Of<"attempt-ended">[]>();
-  for (const end of ends) {
-    const group = groups.get(end.ended);
-    if (group === undefined) groups.set(end.ended, [end]);
-    else group.push(end);
-  }
-  return groups;
-}
-
-/** Shorter ones are cheaper in a list. */
+/** Keys of one statement, at the most; SQLite binds 32,766 and PostgreSQL 65,535. */
+const KEYS_MAX = 10_000;
+/** Shorter runs are cheaper in a list. */
 const RUN_MIN = 8;
 
-interface Runs {
-  readonly runs: readonly { readonly first: number; readonly last: number }[];
-  readonly single: readonly number[];
-}
+type IsOne = (eb: ExpressionBuilder<Tables, "cell">) => Expression<SqlBool>;
 
-/** Ranges of consecutive keys, and the keys that are in none. */
-function runsOf(keys: readonly number[]): Runs {
+/** Conditions that together hold for these cells. Keys of one sweep mostly follow one another: a run of them is one range. */
+function* whereKeyIn(keys: readonly number[]): Generator<IsOne> {
   const sorted = [...keys].sort((left, right) => left - right);
-  const runs: { first: number; last: number }[] = [];
-  const single: number[] = [];
+  let single: number[] = [];
   for (let from = 0; from < sorted.length;) {
     let to = from;
     while (sorted[to + 1] === sorted[to]! + 1) to += 1;
-    if (to - from + 1 >= RUN_MIN) runs.push({ first: sorted[from]!, last: sorted[to]! });
+    const [first, last] = [sorted[from]!, sorted[to]!];
+    if (to - from + 1 >= RUN_MIN) yield (eb) => eb.and([eb("cell_key", ">=", first), eb("cell_key", "<=", last)]);
     else single.push(...sorted.slice(from, to + 1));
     from = to + 1;
+    if (single.length < KEYS_MAX && from < sorted.length) continue;
+    const list = single;
+    if (list.length > 0) yield (eb) => eb("cell_key", "in", list);
+    single = [];
   }
-  return { runs, single };
 }

@@ -11,6 +11,7 @@ import { messageOf, OccamError } from "../../src/core/errors.ts";
 import type { CellId } from "../../src/core/ids.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { Sweep } from "../hot/sweep.ts";
+import { cleanText } from "../ingest/clean-text.ts";
 import { LIMITS } from "../limits.ts";
 import { admit, resumeCell, type AdmittedPoint } from "./admit.ts";
 import { cancelCells } from "./cancel-cells.ts";
@@ -96,6 +97,12 @@ export class SweepDesk {
     if (bytes > LIMITS.specBytes) {
       throw new OccamError("resource-exhausted", `the spec has ${bytes} bytes; the limit is ${LIMITS.specBytes}`, {
         where: fileName,
+      });
+    }
+    if (`${fileName}${specText}`.includes("\0")) {
+      throw new OccamError("bad-spec", "the spec holds a NUL character, which no text does", {
+        where: cleanText(fileName),
+        hint: "is it a text file in UTF-8?",
       });
     }
     if (noCache && requestId === "") {

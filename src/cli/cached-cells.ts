@@ -40,7 +40,14 @@ async function askStore(storeDir: string, points: () => Iterable<GridPoint>, io:
   const { startCoordinator } = await import("../../coordinator/main.ts");
   const token = generateToken();
   const logger = createLogger({ component: "coordinator", level: "error" });
-  const coordinator = await startCoordinator({ storeDir, host: "127.0.0.1", port: 0, token, clock: io.clock, logger });
+  const coordinator = await startCoordinator({
+    store: storeDir,
+    host: "127.0.0.1",
+    port: 0,
+    token,
+    clock: io.clock,
+    logger,
+  });
   try {
     return await ask(openOperator(coordinator.address, token, io.clock), points());
   } finally {

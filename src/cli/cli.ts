@@ -2,8 +2,8 @@
 import yargs, { type Argv } from "yargs";
 import { EXIT, OccamError } from "../core/errors.ts";
 import { PACKAGE_VERSION } from "../core/version.ts";
-import { buildArguments, type Command } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
+import { buildArguments, nameOf, type Command, type CommandGroup } from "./command.ts";
+import { COMMANDS, GROUPS } from "./commands.ts";
 import { completeSweeps, sweepPrefix } from "./completion.ts";
 import { reportFailure, usageError } from "./failure.ts";
 import { widthOf, type Io } from "./io.ts";
@@ -73,7 +73,22 @@ function build(argv: readonly string[], io: Io, session: Session): Argv {
       throw usageError(message, session.command, settings);
     });
   for (const command of COMMANDS) install(root, command, io, session, settings);
+  for (const group of GROUPS) installGroup(root, group, io, session, settings);
   return root.completion("completion", "Print a shell completion script (bash, zsh)");
+}
+
+function installGroup(
+  root: Argv,
+  { name, summary, commands }: CommandGroup,
+  io: Io,
+  session: Session,
+  settings: ReturnType<typeof settingsOf>,
+): void {
+  const builder = (yargs: Argv): Argv => {
+    for (const command of commands) install(yargs, command, io, session, settings);
+    return yargs.usage(`occam ${name} <command>\n\n${summary}`).demandCommand(1, `Which command of ${name}?`);
+  };
+  root.command({ command: name, describe: summary, builder, handler: () => undefined });
 }
 
 function install(
@@ -88,7 +103,9 @@ function install(
     describe: command.summary,
     builder: (yargs: Argv) => {
       session.command = command;
-      return buildArguments(yargs, command, settings).usage(`occam ${command.usage}\n\n${command.summary}`);
+      return buildArguments(yargs, command, settings).usage(
+        `occam ${[nameOf(command), ...command.usage.split(" ").slice(1)].join(" ")}\n\n${command.summary}`,
+      );
     },
     handler: async (args) => {
       session.exitCode = await command.run(args as never, io);

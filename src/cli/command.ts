@@ -11,6 +11,8 @@ export type OptionSet = Readonly<Record<string, Options>>;
 export interface Command {
   /** Name and positionals, as yargs writes them: "run <spec>". */
   readonly usage: string;
+  /** The group that it belongs to: "store" of `occam store check`. */
+  readonly group?: string;
   /** One line. */
   readonly summary: string;
   readonly positionals: OptionSet;
@@ -22,11 +24,19 @@ export interface Command {
   readonly run: (args: never, io: Io) => Promise<number>;
 }
 
+/** Commands of one subject: `occam store check`. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly Command[];
+}
+
 type ArgsOf<P extends OptionSet, O extends OptionSet> = InferredOptionTypes<P> & InferredOptionTypes<O>;
 
 /** Types a command's arguments from its own declarations. */
 export function defineCommand<const P extends OptionSet, const O extends OptionSet>(command: {
   readonly usage: string;
+  readonly group?: string;
   readonly summary: string;
   readonly positionals: P;
   readonly options: O;
@@ -37,7 +47,8 @@ export function defineCommand<const P extends OptionSet, const O extends OptionS
   return command;
 }
 
-export const nameOf = (command: Command): string => command.usage.split(" ")[0]!;
+/** What follows "occam". */
+export const nameOf = ({ group, usage }: Command): string => [group ?? [], usage.split(" ")[0]!].flat().join(" ");
 
 /** Names of all that a command takes after `--`. */
 export const optionNames = (command: Command): readonly string[] => Object.keys(command.options);

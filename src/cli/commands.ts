@@ -1,5 +1,5 @@
 /** Every command, in the order of the help text. */
-import type { Command } from "./command.ts";
+import type { Command, CommandGroup } from "./command.ts";
 import { calibrateCommand } from "./commands/calibrate.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { coordinatorCommand } from "./commands/coordinator.ts";
@@ -10,6 +10,7 @@ import { planCommand } from "./commands/plan.ts";
 import { resultsCommand } from "./commands/results.ts";
 import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
+import { storeCommands } from "./commands/store.ts";
 import { submitCommand } from "./commands/submit.ts";
 import { versionCommand } from "./commands/version.ts";
 import { watchCommand } from "./commands/watch.ts";
@@ -31,3 +32,6 @@ export const COMMANDS: readonly Command[] = [
   selftestCommand,
   versionCommand,
 ];
+
+/** After the commands. */
+export const GROUPS: readonly CommandGroup[] = [storeCommands];

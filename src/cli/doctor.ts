@@ -7,7 +7,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../core/errors.ts";
 import type { Io } from "./io.ts";
-import { pathIn } from "./token.ts";
+import { placeOf } from "./store-place.ts";
 
 export interface Check {
   readonly name: string;
@@ -23,7 +23,7 @@ export async function examine(storeDir: string, io: Io): Promise<readonly Check[
   return [
     nodeCheck(process.versions.node),
     machineCheck(),
-    await storeCheck(pathIn(io.cwd, storeDir), io),
+    await storeCheck(storeDir, io),
     await loopbackCheck(),
     ...(await backendChecks()),
   ];
@@ -75,7 +75,16 @@ function machineCheck(): Check {
 const SLOW_SYNC_MS = 50;
 const LEAST_FREE_BYTES = 2 ** 30;
 
-async function storeCheck(folder: string, io: Io): Promise<Check> {
+async function storeCheck(store: string, io: Io): Promise<Check> {
+  const place = placeOf(store, io);
+  if (place.shared)
+    return {
+      name: "store",
+      state: "ok",
+      detail: `${place.description}: not tried here; \`occam store check\` looks into it`,
+      hint: "",
+    };
+  const folder = place.store;
   const name = "store folder";
   const path = join(folder, `.occam-doctor-${randomUUID()}`);
   try {

@@ -1,7 +1,7 @@
 /** From whatever was thrown to a text on standard error and an exit code. */
 import { EXIT, EXIT_OF, messageOf, OccamError } from "../core/errors.ts";
 import { nameOf, optionNames, type Command } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMANDS, GROUPS } from "./commands.ts";
 import { complain, type Io } from "./io.ts";
 import { nearestOf } from "../spec/nearest.ts";
 import { kebab, type Settings } from "./settings.ts";
@@ -44,7 +44,9 @@ function unknownText(names: readonly string[], command: Command | undefined): st
 
 function suggestions(names: readonly string[], command: Command | undefined): string {
   const candidates =
-    command === undefined ? [...COMMANDS.map(nameOf), "completion"] : [...optionNames(command), "config", "help"];
+    command === undefined
+      ? [...COMMANDS.map(nameOf), ...GROUPS.map(({ name }) => name), "completion"]
+      : [...optionNames(command), "config", "help"];
   const close = names.flatMap((name) => nearestOf(name, candidates) ?? []);
   if (close.length === 0) return "";
   return `Did you mean ${close.map((name) => (command === undefined ? name : `--${name}`)).join(", ")}? `;

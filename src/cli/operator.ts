@@ -23,8 +23,9 @@ import { backoffMs, RECONNECT } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { invariant, OccamError, RETRYABLE } from "../core/errors.ts";
 import { rootKey } from "../core/random.ts";
-import { callUnary, readStream } from "../rpc/client-calls.ts";
+import { callUnary, readStream, type CallSettings, type Method } from "../rpc/client-calls.ts";
 import { connect } from "../rpc/client.ts";
+import { LeaderConnection } from "../rpc/leader-connection.ts";
 
 export interface FollowOptions {
   readonly signal?: AbortSignal;
@@ -55,29 +56,32 @@ export interface Operator {
 const SUBMIT_DEADLINE_MS = 600_000;
 
 export function openOperator(address: string, token: string, clock: Clock): Operator {
-  const connection = connect({ address, token });
-  const client = connection.operator;
+  const leader = new LeaderConnection(address, (each) => connect({ address: each, token }));
+  const unary = <Q, R>(method: Method<Q, R>, request: Q, settings: CallSettings = {}): Promise<R> =>
+    leader.call(({ operator }) => callUnary(operator, method, request, settings));
+  const stream = <Q, R>(method: Method<Q, R>, request: Q, settings: CallSettings = {}): AsyncGenerator<R> =>
+    leader.stream(({ operator }) => readStream(operator, method, request, settings));
   return {
-    address,
-    server: () => callUnary(client, Service.getServer, {}),
-    submit: (request) => callUnary(client, Service.submitSweep, request, { deadlineMs: SUBMIT_DEADLINE_MS }),
-    sweep: async (sweep) => required((await callUnary(client, Service.getSweep, { sweep })).sweep),
+    get address() {
+      return leader.address;
+    },
+    server: () => unary(Service.getServer, {}),
+    submit: (request) => unary(Service.submitSweep, request, { deadlineMs: SUBMIT_DEADLINE_MS }),
+    sweep: async (sweep) => required((await unary(Service.getSweep, { sweep })).sweep),
     sweeps: async (deadlineMs) =>
-      (await callUnary(client, Service.listSweeps, {}, deadlineMs === undefined ? {} : { deadlineMs })).sweeps,
-    cancel: (sweep) => callUnary(client, Service.cancelSweep, { sweep }),
-    workers: async () => (await callUnary(client, Service.listWorkers, {})).workers,
-    cached: (cellIds) => callUnary(client, Service.findCached, { cellIds }),
-    cells: (sweep, states = [], cellId = "") => readStream(client, Service.listCells, { sweep, states, cellId }),
-    series: (sweep) => readStream(client, Service.listSeries, { sweep, cellId: "", namePrefix: "" }),
+      (await unary(Service.listSweeps, {}, deadlineMs === undefined ? {} : { deadlineMs })).sweeps,
+    cancel: (sweep) => unary(Service.cancelSweep, { sweep }),
+    workers: async () => (await unary(Service.listWorkers, {})).workers,
+    cached: (cellIds) => unary(Service.findCached, { cellIds }),
+    cells: (sweep, states = [], cellId = "") => stream(Service.listCells, { sweep, states, cellId }),
+    series: (sweep) => stream(Service.listSeries, { sweep, cellId: "", namePrefix: "" }),
     watch: (sweep, minIntervalMs, follow = {}) =>
       toTheEnd(() =>
-        resumed(clock, follow, (settings) =>
-          readStream(client, Service.watchSweep, { sweep, minIntervalMs }, settings),
-        ),
+        resumed(clock, follow, (settings) => stream(Service.watchSweep, { sweep, minIntervalMs }, settings)),
       ),
     logs: (request, follow = {}) =>
-      tail(clock, request, follow, (now, settings) => readStream(client, Service.tailLogs, now, settings)),
-    close: () => connection.close(),
+      tail(clock, request, follow, (now, settings) => stream(Service.tailLogs, now, settings)),
+    close: () => leader.close(),
   };
 }
 

@@ -8,7 +8,7 @@ export const connectionOptions = {
     type: "string",
     group: CONNECTION,
     requiresArg: true,
-    describe: "Address of the coordinator, HOST:PORT",
+    describe: "Address of the coordinator, HOST:PORT; of several, with commas between them",
     default: "127.0.0.1:7171",
   },
   "token-file": {

@@ -19,6 +19,7 @@ export const SETTINGS: readonly string[] = [
   "store",
   "host",
   "port",
+  "advertise",
   "log-level",
 ];
 

@@ -82,6 +82,8 @@ export interface ErrorDetails {
   readonly where?: string;
   /** What the user can do. */
   readonly hint?: string;
+  /** "host:port": where the same call would succeed. */
+  readonly elsewhere?: string;
   readonly cause?: unknown;
 }
 
@@ -91,12 +93,14 @@ export class OccamError extends Error {
   readonly code: ErrorCode;
   readonly where: string | undefined;
   readonly hint: string | undefined;
+  readonly elsewhere: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.where = details.where;
     this.hint = details.hint;
+    this.elsewhere = details.elsewhere;
   }
 
   /** The whole message for a person: where, what, how to mend. */

@@ -31,6 +31,7 @@ import {
   MAX_MESSAGE_BYTES,
 } from "./limits.ts";
 import { addReflection } from "./reflection.ts";
+import { refuseWhile } from "./refuse-while.ts";
 import { causeOf } from "./status.ts";
 
 export interface Service {
@@ -44,6 +45,8 @@ export interface ServeOptions {
   readonly port: number;
   readonly token: string;
   readonly services: readonly Service[];
+  /** Why calls of the services are refused now; undefined: they are not. */
+  readonly refusal?: () => OccamError | undefined;
   readonly logger: Logger;
   /** Connections are closed, and made anew, after this long, so that replicas balance. Left out: never (one server). */
   readonly maxConnectionAgeMs?: number;
@@ -55,6 +58,8 @@ export interface RunningServer {
   readonly address: string;
   readonly port: number;
   setServing(serving: boolean): void;
+  /** What health says of the services alone: a server may be well and leave its services to another. */
+  setServicesServing(serving: boolean): void;
   /** Takes no new call, waits up to `graceMs` for those that run, then cuts them off. */
   shutdown(graceMs: number): Promise<void>;
 }
@@ -73,8 +78,12 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   if (!isLoopback(host)) {
     logger.warn({ host, port }, "plaintext gRPC on a host that is not loopback: anyone on the way can read the token");
   }
+  const setServicesServing = (serving: boolean): void => {
+    for (const name of names) health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
+  };
   const setServing = (serving: boolean): void => {
-    for (const name of ["", ...names]) health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
+    health.setStatus("", serving ? "SERVING" : "NOT_SERVING");
+    setServicesServing(serving);
   };
   setServing(true);
   let ending: Promise<void> | undefined;
@@ -82,6 +91,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     address: formatAddress({ host, port }),
     port,
     setServing,
+    setServicesServing,
     shutdown: (graceMs) => {
       setServing(false);
       return (ending ??= end(server, graceMs, options.clock ?? systemClock));
@@ -91,7 +101,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 
 function serverOptions(options: ServeOptions): ServerOptions {
   return {
-    interceptors: [logFailures(options.logger), requireToken(options.token)],
+    interceptors: [logFailures(options.logger), requireToken(options.token), refuseWhile(options.refusal)],
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_concurrent_streams": MAX_CONCURRENT_STREAMS,

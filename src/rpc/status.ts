@@ -1,6 +1,6 @@
 /**
  * OccamError <-> gRPC status, the only place that knows both. The status code is for tools that know gRPC alone; the whole
- * error (code, message, where, hint) travels in the trailer `occam-error-bin`, so that a client raises an equal one.
+ * error (code, message, where, hint, elsewhere) travels in the trailer `occam-error-bin`, so that a client raises an equal one.
  */
 import { Metadata, status, type StatusObject } from "@grpc/grpc-js";
 import { z } from "zod";
@@ -54,6 +54,7 @@ const carriedSchema = z.object({
   message: z.string(),
   where: z.string().optional(),
   hint: z.string().optional(),
+  elsewhere: z.string().optional(),
 });
 
 /** The thrown value behind a status, for the server's own log: it never travels. */
@@ -62,10 +63,10 @@ const causes = new WeakMap<Metadata, unknown>();
 /** What a server answers for a thrown value. Anything but an OccamError is a defect of ours and is answered as internal. */
 export function toStatus(error: unknown): StatusObject {
   const known = error instanceof OccamError ? error : new OccamError("internal", messageOf(error), { cause: error });
-  const { code, where, hint } = known;
+  const { code, where, hint, elsewhere } = known;
   const message = cut(known.message, MAX_ERROR_TEXT_BYTES);
   const metadata = new Metadata();
-  metadata.set(ERROR_TRAILER, Buffer.from(JSON.stringify({ code, message, where, hint })));
+  metadata.set(ERROR_TRAILER, Buffer.from(JSON.stringify({ code, message, where, hint, elsewhere })));
   causes.set(metadata, error);
   return { code: STATUS_OF[code], details: cut(known.message, MAX_STATUS_TEXT), metadata };
 }
@@ -79,10 +80,11 @@ export function causeOf(answer: { readonly metadata?: Metadata | null | undefine
 export function fromStatus(answer: StatusObject, address: string): OccamError {
   const carried = carriedError(answer.metadata);
   if (carried !== undefined) {
-    const { code, message, where, hint } = carried;
+    const { code, message, where, hint, elsewhere } = carried;
     return new OccamError(code, message, {
       ...(where === undefined ? {} : { where }),
       ...(hint === undefined ? {} : { hint }),
+      ...(elsewhere === undefined ? {} : { elsewhere }),
       cause: answer,
     });
   }

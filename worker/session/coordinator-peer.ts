@@ -9,6 +9,7 @@ import {
 } from "../../proto/gen/occam/v1/control.ts";
 import { callUnary, openDuplex, type Duplex } from "../../src/rpc/client-calls.ts";
 import { connect, type ConnectOptions } from "../../src/rpc/client.ts";
+import { LeaderConnection } from "../../src/rpc/leader-connection.ts";
 
 export interface CoordinatorPeer {
   sync(request: SyncRequest, deadlineMs: number, signal: AbortSignal): Promise<SyncResponse>;
@@ -18,13 +19,14 @@ export interface CoordinatorPeer {
 }
 
 export function coordinatorPeer(options: ConnectOptions): CoordinatorPeer {
-  const connection = connect(options);
+  const leader = new LeaderConnection(options.address, (address) => connect({ ...options, address }));
   return {
     sync: (request, deadlineMs, signal) =>
-      callUnary(connection.control, ControlServiceService.sync, request, { deadlineMs, signal }),
+      leader.call(({ control }) => callUnary(control, ControlServiceService.sync, request, { deadlineMs, signal })),
     commit: (request, deadlineMs, signal) =>
-      callUnary(connection.control, ControlServiceService.commit, request, { deadlineMs, signal }),
-    push: () => openDuplex(connection.bulk, BulkServiceService.push),
-    close: () => connection.close(),
+      leader.call(({ control }) => callUnary(control, ControlServiceService.commit, request, { deadlineMs, signal })),
+    // Where the heartbeat has found the leader.
+    push: () => openDuplex(leader.current.bulk, BulkServiceService.push),
+    close: () => leader.close(),
   };
 }

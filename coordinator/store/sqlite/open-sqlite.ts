@@ -6,65 +6,90 @@ import { accessSync, constants, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Kysely } from "kysely";
 import { messageOf, OccamError } from "../../../src/core/errors.ts";
+import { epochOf } from "../leader-seat.ts";
 import { migrate } from "../migrate.ts";
 import { SqlStore } from "../sql-store.ts";
 import type { Store } from "../store.ts";
-import type { Tables } from "../tables.ts";
+import type { DialectTypes, Tables } from "../tables.ts";
 import { openDatabase, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode, type SqliteDatabase } from "./sqlite-api.ts";
 import { NodeSqliteDialect } from "./sqlite-dialect.ts";
+import { sqliteRows } from "./sqlite-rows.ts";
 import { lockStore, type StoreLock } from "./store-lock.ts";
 
-const FILE_NAME = "occam.db";
+/** The database of a store's folder. */
+export const databaseFile = (folder: string): string => join(folder, "occam.db");
+
+export const SQLITE_TYPES: DialectTypes = { int8: "integer", bytes: "blob", id: "text" };
+
 /** Pages kept in memory, in KiB: the upper levels of every index of a million cells. */
 const CACHE_KIB = 65_536;
 
-/** SQLite binds 32,766 to a statement. */
-const PARAMETERS_MAX = 30_000;
+/** The database of a folder that is locked for this process. */
+export interface SqliteFolder {
+  readonly db: Kysely<Tables>;
+  /** A closed store is one file: the log is written back into the database. */
+  readonly closing: () => void;
+  /** After the database is closed. */
+  readonly closed: () => void;
+}
 
 /** A store in a folder, which is made when it is missing. */
 export async function openSqliteStore(folder: string): Promise<Store> {
+  const { db, closing, closed } = await openSqliteFolder(folder, (each) => migrate(each, SQLITE_TYPES, folder));
+  const description = `sqlite ${folder}`;
+  return new SqlStore({ db, description, rows: sqliteRows, leaderEpoch: epochOf, closing, closed });
+}
+
+/** A store that lives as long as the process, for tests and simulations. */
+export async function openMemoryStore(): Promise<Store> {
+  const description = "sqlite in memory";
+  const db = kyselyOf(openDatabase(":memory:"));
+  await migrate(db, SQLITE_TYPES, description);
+  return new SqlStore({ db, description, rows: sqliteRows, leaderEpoch: epochOf });
+}
+
+/** @param prepare brings the schema to what the caller needs */
+export async function openSqliteFolder(
+  folder: string,
+  prepare: (db: Kysely<Tables>) => Promise<void>,
+): Promise<SqliteFolder> {
   prepareFolder(folder);
   const lock = lockStore(folder);
   try {
-    return await openLocked(folder, lock);
+    return await openLocked(folder, lock, prepare);
   } catch (error) {
     lock.release();
     throw isCorruption(error) ? corrupt(folder, messageOf(error), error) : error;
   }
 }
 
-/** A store that lives as long as the process, for tests and simulations. */
-export async function openMemoryStore(): Promise<Store> {
-  return storeOf(openDatabase(":memory:"), "sqlite in memory", () => undefined);
-}
-
-async function openLocked(folder: string, lock: StoreLock): Promise<Store> {
-  const database = openDatabase(join(folder, FILE_NAME));
+async function openLocked(
+  folder: string,
+  lock: StoreLock,
+  prepare: (db: Kysely<Tables>) => Promise<void>,
+): Promise<SqliteFolder> {
+  const database = openDatabase(databaseFile(folder));
   try {
     // FULL: the log is synced to the disk before a commit returns. Anything less loses acknowledged work on a power cut.
     database.exec("pragma journal_mode = wal");
     database.exec("pragma synchronous = full");
     database.exec(`pragma cache_size = -${CACHE_KIB}`);
     checkIntegrity(database, folder);
-    return await storeOf(database, `sqlite ${folder}`, () => lock.release(), folder);
+    const db = kyselyOf(database);
+    await prepare(db);
+    return {
+      db,
+      closing: () => database.exec("pragma wal_checkpoint(truncate)"),
+      closed: () => lock.release(),
+    };
   } catch (error) {
     database.close();
     throw error;
   }
 }
 
-async function storeOf(
-  database: SqliteDatabase,
-  description: string,
-  closed: () => void,
-  where = description,
-): Promise<Store> {
-  const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
-  await migrate(db, { int8: "integer", bytes: "blob" }, where);
-  // A closed store is one file: the log is written back into the database.
-  const closing = (): void => database.exec("pragma wal_checkpoint(truncate)");
-  return new SqlStore({ db, description, parametersMax: PARAMETERS_MAX, closing, closed });
-}
+const kyselyOf = (database: SqliteDatabase): Kysely<Tables> =>
+  new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
 
 function prepareFolder(folder: string): void {
   try {
@@ -84,14 +109,14 @@ function checkIntegrity(database: SqliteDatabase, folder: string): void {
   if (row?.quick_check !== "ok") throw corrupt(folder, row?.quick_check ?? "the check gave no answer");
 }
 
-function isCorruption(error: unknown): boolean {
+export function isCorruption(error: unknown): boolean {
   return [SQLITE_CORRUPT, SQLITE_NOTADB].includes(sqliteCode(error));
 }
 
-function corrupt(folder: string, what: string, cause?: unknown): OccamError {
+export function corrupt(folder: string, what: string, cause?: unknown): OccamError {
   return new OccamError("store-corrupt", `the store is damaged: ${what}`, {
-    where: join(folder, FILE_NAME),
-    hint: "nothing was changed; put a backup in its place, or start with another folder",
+    where: databaseFile(folder),
+    hint: "nothing was changed; `occam store check` says where; put a backup in its place, or start with another folder",
     cause,
   });
 }

@@ -21,7 +21,7 @@ export interface SqliteDatabase {
 }
 
 interface SqliteModule {
-  readonly DatabaseSync: new (location: string) => SqliteDatabase;
+  readonly DatabaseSync: new (location: string, options?: { readonly readOnly: boolean }) => SqliteDatabase;
 }
 
 const FIRST_NODE_WITH_SQLITE = 24;
@@ -37,12 +37,25 @@ export function openDatabase(location: string): SqliteDatabase {
   return new DatabaseSync(location);
 }
 
-/** SQLite's primary result code of an error, 0 when it is none of SQLite's. */
-export function sqliteCode(error: unknown): number {
-  const code = (error as { errcode?: unknown } | null)?.errcode;
-  return typeof code === "number" ? code & 0xff : 0;
+/** Opens a file that must be there, without changing it; another process may write to it meanwhile. */
+export function openToRead(location: string): SqliteDatabase {
+  return new DatabaseSync(location, { readOnly: true });
 }
 
 export const SQLITE_BUSY = 5;
 export const SQLITE_CORRUPT = 11;
 export const SQLITE_NOTADB = 26;
+
+/** SQLite's own words for them (sqlite3_errstr): `@photostructure/sqlite` gives no code with an error of `all()`. */
+const CODE_OF_TEXT: ReadonlyMap<string, number> = new Map([
+  ["database is locked", SQLITE_BUSY],
+  ["database disk image is malformed", SQLITE_CORRUPT],
+  ["file is not a database", SQLITE_NOTADB],
+]);
+
+/** SQLite's primary result code of an error, 0 when it is none of SQLite's. */
+export function sqliteCode(error: unknown): number {
+  const { errcode, message } = (error ?? {}) as { readonly errcode?: unknown; readonly message?: unknown };
+  if (typeof errcode === "number") return errcode & 0xff;
+  return typeof message === "string" ? (CODE_OF_TEXT.get(message) ?? 0) : 0;
+}

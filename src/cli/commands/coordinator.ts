@@ -12,7 +12,8 @@ export const coordinatorCommand = defineCommand({
       type: "string",
       requiresArg: true,
       default: "./occam-store",
-      describe: "Folder that holds its state; made when it is not there",
+      describe:
+        "Folder that holds its state, made when it is not there; or postgres://USER@HOST/DATABASE, where others can stand by",
     },
     host: {
       type: "string",
@@ -27,6 +28,12 @@ export const coordinatorCommand = defineCommand({
       requiresArg: true,
       default: 7171,
       describe: "Port to listen on; 0 for any free one",
+    },
+    advertise: {
+      type: "string",
+      group: "Network:",
+      requiresArg: true,
+      describe: "HOST:PORT where others reach it; standbys on the same store send workers there [where it listens]",
     },
     "token-file": {
       type: "string",
@@ -46,6 +53,10 @@ export const coordinatorCommand = defineCommand({
   examples: [
     ["coordinator --store ./store", "Serve on this machine alone"],
     ["coordinator --store /var/lib/occam --host 0.0.0.0", "Serve other machines too"],
+    [
+      "coordinator --store postgres://occam@db/occam --token-file token",
+      "One of several: one leads, the others stand by (the password from PGPASSWORD or ~/.pgpass)",
+    ],
   ],
   run: async (args, io) => {
     const { serveCoordinator } = await import("../run/serve-coordinator.ts");

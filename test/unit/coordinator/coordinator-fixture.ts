@@ -1,5 +1,4 @@
 /** A real coordinator over a real store in memory, a clock that tests move, and sweeps of made-up cells. */
-import { Writable } from "node:stream";
 import { afterEach } from "vitest";
 import { Coordinator } from "../../../coordinator/coordinator.ts";
 import type { CommitCommand, CommitReply, Fault } from "../../../coordinator/lease/commit.ts";
@@ -20,9 +19,9 @@ import {
   type CellId,
   type LeaseToken,
 } from "../../../src/core/ids.ts";
-import { createLogger } from "../../../src/core/log.ts";
 import { resultDigest, type CellResult } from "../../../src/result/cell-result.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { quietLogger } from "../../support/quiet-logger.ts";
 import { wholeEstimate, wholeResult } from "../../support/whole-result.ts";
 
 /** A made-up sweep file: as many cells, over as many fuse keys. Cells of one `from` are the same in every such sweep. */
@@ -68,12 +67,6 @@ export function madeUpResult(lambdaHat: number, outcome: CellResult["outcome"] =
   });
   return { json: JSON.stringify(result), digest: resultDigest(result) };
 }
-
-export const quietLogger = createLogger({
-  component: "test",
-  level: "error",
-  destination: new Writable({ write: (_chunk, _encoding, done) => done() }),
-});
 
 const open: { coordinator: Coordinator; store: Store }[] = [];
 
@@ -208,6 +201,7 @@ export class HandWorker {
     attempt: { cellId: CellId; token: LeaseToken } | undefined,
     firstOffset: number,
     messages: readonly string[],
+    timeMs = 1_700_000_000_000,
   ) {
     return this.#world().coordinator.push({
       workerId: this.id,
@@ -216,7 +210,7 @@ export class HandWorker {
       firstOffset,
       records: {
         kind: "logs",
-        lines: messages.map((message) => ({ timeMs: 1_700_000_000_000, level: 2, message, fieldsJson: "" })),
+        lines: messages.map((message) => ({ timeMs, level: 2, message, fieldsJson: "" })),
       },
     });
   }

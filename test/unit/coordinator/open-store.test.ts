@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kysely, sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { SEALED } from "../../../coordinator/store/seal.ts";
 import { openSqliteStore } from "../../../coordinator/store/sqlite/open-sqlite.ts";
 import { openDatabase, SQLITE_PACKAGE } from "../../../coordinator/store/sqlite/sqlite-api.ts";
 import { NodeSqliteDialect } from "../../../coordinator/store/sqlite/sqlite-dialect.ts";
@@ -24,6 +25,7 @@ afterEach(async () => {
 
 async function filled(): Promise<void> {
   const store = await openSqliteStore(folder);
+  await store.beginEpoch();
   await store.apply(sweepWith(Array.from({ length: 2_000 }, (_, index) => index + 1)));
   await store.close();
 }
@@ -70,6 +72,19 @@ describe("a store", () => {
       message: expect.stringContaining("99"),
     });
     expect(readFileSync(file()).equals(before)).toBe(true);
+  });
+
+  it("of an older build is brought to this one's schema, and its epochs go on", async () => {
+    await filled();
+    const database = openDatabase(file());
+    for (const table of Object.keys(SEALED)) database.exec(`alter table ${table} drop column crc`);
+    database.exec("drop table leader; insert into meta values ('epoch', '7')");
+    database.exec("update meta set value = '1' where name = 'schema_version'");
+    database.close();
+    const store = await openSqliteStore(folder);
+    expect(await store.beginEpoch()).toBe(8n);
+    expect(await store.loadPendingCells(0, 9_999)).toHaveLength(2_000);
+    await store.close();
   });
 
   it("that is no database is refused as damaged, and left as it is", async () => {

@@ -152,6 +152,10 @@ describe("a batch", () => {
     expect(long!.message).toHaveLength(LIMITS.logMessageChars + " … (5 more characters)".length);
     expect(long!.message.endsWith("x … (5 more characters)")).toBe(true);
     expect(nul!.message).toBe("with\u2400nul");
+    // The wire carries times up to 2^64; columns and doubles do not.
+    await worker.pushLogs(undefined, 2, ["of the far future"], 2 ** 64);
+    const [far] = await world.store.listLogs({ ...ALL, sinceMs: 1_800_000_000_000 }, 0, 9);
+    expect(far).toMatchObject({ message: "of the far future", timeMs: Number.MAX_SAFE_INTEGER });
   });
 
   it("is in one order for all who read, though many come at once", async () => {

@@ -24,7 +24,8 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../../src/core/version.ts";
 import { callUnary, openDuplex, readStream } from "../../../src/rpc/client-calls.ts";
 import { connect, type Connection } from "../../../src/rpc/client.ts";
-import { madeUpResult, quietLogger } from "./coordinator-fixture.ts";
+import { quietLogger } from "../../support/quiet-logger.ts";
+import { madeUpResult } from "./coordinator-fixture.ts";
 
 const TOKEN = "a token for tests";
 export const SPEC = `version: 1
@@ -57,7 +58,7 @@ afterEach(async () => {
 
 export async function start(): Promise<void> {
   coordinator = await startCoordinator({
-    storeDir: folder,
+    store: folder,
     host: "127.0.0.1",
     port: 0,
     token: TOKEN,
@@ -73,7 +74,9 @@ export async function restart(): Promise<void> {
   await start();
 }
 
-export const submit = (overrides: { specText?: string; noCache?: boolean; requestId?: string } = {}) =>
+export const submit = (
+  overrides: { specText?: string; fileName?: string; noCache?: boolean; requestId?: string } = {},
+) =>
   callUnary(connection.operator, OperatorServiceService.submitSweep, {
     specText: SPEC,
     fileName: "moons.yaml",

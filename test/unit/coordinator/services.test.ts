@@ -112,6 +112,9 @@ describe("a sweep from its submission to its end", () => {
       code: "bad-spec",
       message: expect.stringMatching(/moons\.yaml:3:.*moons\.yaml:7:/su),
     });
+    // A server of PostgreSQL takes no NUL, and one write that fails ends a coordinator.
+    await expect(submit({ specText: `${SPEC}# \0\n` })).rejects.toMatchObject({ code: "bad-spec" });
+    await expect(submit({ fileName: "a\0b.yaml" })).rejects.toMatchObject({ code: "bad-spec" });
   });
 
   it("is cancelled, tells its worker, and goes on when it is submitted again", async () => {

@@ -1,0 +1,275 @@
+/** What every store gives back: for a start of the coordinator, by key, and in pages. */
+import { describe, expect, it } from "vitest";
+import type { Change } from "../../coordinator/store/change.ts";
+import type { LogQuery } from "../../coordinator/store/store.ts";
+import { asSessionId, asWorkerId } from "../../src/core/ids.ts";
+import {
+  committed,
+  FUSE_KEY,
+  granted,
+  idOf,
+  linksOf,
+  logLine,
+  logs,
+  metrics,
+  newCell,
+  S1,
+  sweepRecord,
+  sweepWith,
+  token,
+  W1,
+} from "./store-fixture.ts";
+import { ALL_CELLS, ALL_LOGS, describeStores } from "./store-under-test.ts";
+
+describeStores(({ apply, store }) => {
+  describe("gives back for a start", () => {
+    it("an epoch that grows", async () => {
+      // The suite's own was the first.
+      expect(await store().beginEpoch()).toBe(2n);
+      expect(await store().beginEpoch()).toBe(3n);
+    });
+
+    it("counters that go on after the largest of each", async () => {
+      expect(await store().loadCounters()).toEqual({
+        nextToken: 1,
+        nextCellKey: 1,
+        nextSweepSeq: 1,
+        nextSessionSeq: 1,
+        nextStreamId: 1,
+        nextLogSeq: 1,
+      });
+      await apply(sweepWith([1, 5]), granted(8, [1]), metrics(4, 0, 1, 1, 8), logs(6, 0, [logLine(11)]));
+      expect(await store().loadCounters()).toMatchObject({
+        nextToken: 9,
+        nextCellKey: 6,
+        nextSweepSeq: 2,
+        nextStreamId: 7,
+        nextLogSeq: 12,
+      });
+    });
+
+    it("sweeps as they were last", async () => {
+      await apply({ kind: "sweep-added", sweep: sweepRecord(1) }, { kind: "sweep-added", sweep: sweepRecord(2) });
+      await apply({
+        kind: "sweep-changed",
+        seq: 2,
+        state: "finished",
+        finishedMs: 1_700_000_200_000,
+        expandedTo: 12,
+        expanded: true,
+      });
+      expect(await store().loadSweeps()).toEqual([
+        sweepRecord(1),
+        sweepRecord(2, { state: "finished", finishedMs: 1_700_000_200_000, expandedTo: 12, expanded: true }),
+      ]);
+    });
+
+    it("pending cells by key, in pages, with their counters and sweeps", async () => {
+      await apply(sweepWith([1, 2, 3]), { kind: "sweep-added", sweep: sweepRecord(2) }, linksOf([2], 2));
+      await apply(granted(1, [1, 2]), {
+        kind: "cell-changed",
+        cellKey: 2,
+        figures: { state: "pending", reason: "", lost: 1, failed: 2, oom: 3, widthLimit: 4 },
+      });
+      const first = await store().loadPendingCells(0, 2);
+      expect(first.map((cell) => cell.key)).toEqual([1, 2]);
+      expect(first[1]).toMatchObject({ lost: 1, failed: 2, oom: 3, widthLimit: 4, attempts: 1, sweeps: [1, 2] });
+      expect((await store().loadPendingCells(2, 2)).map((cell) => cell.key)).toEqual([3]);
+    });
+
+    it("open leases with the cells whose attempt goes on", async () => {
+      await apply(sweepWith([1, 2, 3]), granted(1, [1, 2]), granted(2, [3]));
+      await apply(
+        { kind: "attempt-ended", token: token(1), cellKey: 1, ended: "failed" },
+        { kind: "attempt-ended", token: token(2), cellKey: 3, ended: "lost" },
+        { kind: "lease-ended", token: token(2), ended: "lost", endedMs: 1 },
+      );
+      expect(await store().loadOpenLeases()).toEqual([
+        { token: token(1), workerId: W1, sessionId: S1, fuseKey: FUSE_KEY, width: 2, openCells: [2] },
+      ]);
+    });
+
+    it("counts of a sweep by state, with what diverged and what was cached", async () => {
+      await apply(sweepWith([1, 2, 3, 4]), granted(1, [1, 2, 3]));
+      await apply(committed(1, 1), committed(2, 1), committed(3, 1, { diverged: true }));
+      await apply({ kind: "sweep-added", sweep: sweepRecord(2) }, linksOf([1], 2, true));
+      const counts = [...(await store().loadCounts())].sort((a, b) => a.sweepSeq - b.sweepSeq || a.count - b.count);
+      expect(counts).toHaveLength(4);
+      expect(counts).toContainEqual({ sweepSeq: 1, state: "committed", diverged: false, cached: false, count: 2 });
+      expect(counts).toContainEqual({ sweepSeq: 1, state: "committed", diverged: true, cached: false, count: 1 });
+      expect(counts).toContainEqual({ sweepSeq: 1, state: "pending", diverged: false, cached: false, count: 1 });
+      expect(counts).toContainEqual({ sweepSeq: 2, state: "committed", diverged: false, cached: true, count: 1 });
+    });
+
+    it("the newest sessions, oldest of them first, and committed cells by worker", async () => {
+      for (const seq of [1, 2, 3]) {
+        const sessionId = asSessionId(`s${seq}`);
+        await apply({ kind: "session-added", seq, sessionId, workerId: asWorkerId("w1"), seenMs: seq });
+      }
+      expect((await store().loadSessions(2)).map((session) => session.sessionId)).toEqual(["s2", "s3"]);
+      await apply(sweepWith([1, 2]), granted(1, [1, 2]), committed(1, 1), committed(2, 1));
+      expect(await store().loadCommitCounts()).toEqual(new Map([["w1", 2]]));
+    });
+
+    it("figures of fuse groups as they were last", async () => {
+      await apply({ kind: "fuse-group-set", fuseKey: FUSE_KEY, bytesPerMember: 10, flopsPerCell: 2 ** 60 });
+      await apply({ kind: "fuse-group-set", fuseKey: FUSE_KEY, bytesPerMember: 20, flopsPerCell: 2 ** 61 });
+      expect(await store().loadFuseGroups()).toEqual([
+        { fuseKey: FUSE_KEY, bytesPerMember: 20, flopsPerCell: 2 ** 61 },
+      ]);
+    });
+  });
+
+  describe("finds", () => {
+    it("cells by content id within a scope, with state and digest", async () => {
+      await apply(
+        sweepWith([1, 2]),
+        sweepWith([3], 2, "sweep-2"),
+        granted(1, [1]),
+        committed(1, 1, { diverged: true }),
+      );
+      const found = await store().findCells("", [idOf(1), idOf(2), idOf(3), idOf(4)]);
+      expect(found.map(({ key, state, digest, diverged }) => ({ key, state, digest, diverged }))).toEqual(
+        expect.arrayContaining([
+          { key: 1, state: "committed", digest: "digest-1", diverged: true },
+          { key: 2, state: "pending", digest: "", diverged: false },
+        ]),
+      );
+      expect(found).toHaveLength(2);
+      expect(await store().findCached([idOf(1), idOf(2), idOf(3)])).toEqual([idOf(1)]);
+    });
+
+    it("an attempt with its worker, its end and its cell; nothing for a cell that the token was not granted", async () => {
+      await apply(sweepWith([1, 2]), granted(1, [1]));
+      expect(await store().findAttempt(token(1), idOf(1))).toMatchObject({
+        workerId: "w1",
+        ended: null,
+        cell: { key: 1 },
+      });
+      await apply({ kind: "attempt-ended", token: token(1), cellKey: 1, ended: "lost" });
+      expect((await store().findAttempt(token(1), idOf(1)))?.ended).toBe("lost");
+      expect(await store().findAttempt(token(1), idOf(2))).toBeUndefined();
+      expect(await store().findAttempt(token(2), idOf(1))).toBeUndefined();
+    });
+
+    it("of two ends of one attempt in one transaction the later", async () => {
+      await apply(sweepWith([1]), granted(1, [1]));
+      await apply({ kind: "attempt-ended", token: token(1), cellKey: 1, ended: "lost" }, committed(1, 1));
+      expect((await store().findAttempt(token(1), idOf(1)))?.ended).toBe("committed");
+    });
+
+    it("cancelled cells of a sweep, in pages", async () => {
+      await apply(sweepWith([1, 2, 3]), { kind: "cells-cancelled", cellKeys: [1, 3] });
+      expect((await store().findCancelledCells(1, 0, 1)).map((cell) => cell.key)).toEqual([1]);
+      expect((await store().findCancelledCells(1, 1, 5)).map((cell) => cell.key)).toEqual([3]);
+    });
+
+    it("configurations, stored once for a content id in any number of scopes", async () => {
+      await apply(sweepWith([1]));
+      await apply(
+        { kind: "sweep-added", sweep: sweepRecord(2, { scope: "sweep-2" }) },
+        { kind: "cells-added", cells: [{ ...newCell(1), key: 2, scope: "sweep-2" }] },
+      );
+      expect(await store().readConfigs([idOf(1), idOf(5)])).toEqual(new Map([[idOf(1), '{"cell":1}']]));
+    });
+  });
+
+  describe("lists", () => {
+    it("cells by grid index, in pages, by state and by id", async () => {
+      await apply(sweepWith([1, 2, 3]), granted(1, [2]), committed(2, 1));
+      const first = await store().listCells(ALL_CELLS, -1, 2);
+      expect(first.map((row) => row.gridIndex)).toEqual([1, 2]);
+      expect(first[1]).toMatchObject({
+        state: "committed",
+        configJson: '{"cell":2}',
+        result: { json: '{"result":2}', workerId: "w1", committedMs: 1_700_000_100_000 },
+      });
+      expect(first[0]?.result).toBeUndefined();
+      expect((await store().listCells(ALL_CELLS, 2, 2)).map((row) => row.gridIndex)).toEqual([3]);
+      const pending = await store().listCells({ ...ALL_CELLS, states: ["pending"] }, -1, 9);
+      expect(pending.map((row) => row.gridIndex)).toEqual([1, 3]);
+      const byId = await store().listCells({ ...ALL_CELLS, idPrefix: idOf(3).slice(0, 20) }, -1, 9);
+      expect(byId.map((row) => row.gridIndex)).toEqual([3]);
+    });
+
+    it("metric chunks of committed attempts alone, by grid index and offset, in pages", async () => {
+      await apply(sweepWith([1, 2]), granted(1, [1, 2]), granted(2, [1]));
+      await apply(metrics(1, 0, 2, 1, 1), metrics(2, 0, 3, 1, 2), metrics(2, 3, 1, 1, 2), metrics(3, 0, 1, 2, 1));
+      await apply(committed(1, 2), committed(2, 1));
+      const start = { gridIndex: -1, firstOffset: -1 };
+      const all = await store().listChunks(1, "", start, 9);
+      expect(all.map(({ gridIndex, firstOffset }) => [gridIndex, firstOffset])).toEqual([
+        [1, 0],
+        [1, 3],
+        [2, 0],
+      ]);
+      expect([...all[1]!.data]).toEqual([3]);
+      const second = await store().listChunks(1, "", all[0]!, 9);
+      expect(second.map(({ gridIndex, firstOffset }) => [gridIndex, firstOffset])).toEqual([
+        [1, 3],
+        [2, 0],
+      ]);
+      expect(await store().listChunks(1, idOf(2), start, 9)).toHaveLength(1);
+    });
+
+    it("log lines in the order of their seq, with every filter, forwards and backwards", async () => {
+      await apply(sweepWith([1]), granted(1, [1]));
+      await apply(
+        logs(1, 0, [logLine(1), logLine(2, { level: 4 }), logLine(3, { workerId: "w2" })]),
+        logs(2, 0, [logLine(4, { cellKey: 1, token: token(1), fieldsJson: '{"a":1}' })], "s2"),
+      );
+      const seqs = async (query: Partial<LogQuery>, after = 0) =>
+        (await store().listLogs({ ...ALL_LOGS, ...query }, after, 99)).map((row) => row.seq);
+      expect(await seqs({})).toEqual([1, 2, 3, 4]);
+      expect(await seqs({}, 2)).toEqual([3, 4]);
+      expect(await seqs({ minLevel: 3 })).toEqual([2]);
+      expect(await seqs({ workerId: "w2" })).toEqual([3]);
+      expect(await seqs({ sinceMs: 1_700_000_000_003 })).toEqual([3, 4]);
+      expect(await seqs({ sweepSeq: 1 })).toEqual([4]);
+      expect(await seqs({ cellIdPrefix: idOf(1).slice(0, 8) })).toEqual([4]);
+      const back = await store().listLogsBackwards(ALL_LOGS, 4, 2);
+      expect(back.map((row) => row.seq)).toEqual([3, 2]);
+      expect((await store().listLogs(ALL_LOGS, 3, 9))[0]).toEqual({
+        seq: 4,
+        workerId: "w1",
+        cellId: idOf(1),
+        token: token(1),
+        timeMs: 1_700_000_000_004,
+        level: 2,
+        message: "line 4",
+        fieldsJson: '{"a":1}',
+      });
+    });
+
+    it("the lowest and highest lambda-hat whose verdict is ok", async () => {
+      await apply(sweepWith([1, 2, 3, 4, 5]), granted(1, [1, 2, 3, 4, 5]));
+      expect(await store().lambdaExtremes(1)).toEqual({ lowest: undefined, highest: undefined });
+      await apply(
+        committed(1, 1, { lambdaHat: -3, verdict: "biased" }),
+        committed(2, 1, { lambdaHat: 1.5 }),
+        committed(3, 1, { lambdaHat: 4 }),
+        committed(4, 1, { lambdaHat: null, verdict: "ok" }),
+      );
+      const { lowest, highest } = await store().lambdaExtremes(1);
+      expect(lowest).toEqual({ cellId: idOf(2), lambdaHat: 1.5, testLoss: 0.5 });
+      expect(highest?.lambdaHat).toBe(4);
+    });
+
+    it("findings, each once", async () => {
+      await apply(sweepWith([1]), granted(1, [1]), committed(1, 1));
+      const finding: Change = {
+        kind: "finding-noted",
+        cellKey: 1,
+        token: token(1),
+        workerId: W1,
+        digest: "other",
+        json: "{}",
+        notedMs: 1,
+      };
+      await apply(finding, finding);
+      expect(await store().listFindings()).toEqual([
+        { cellId: idOf(1), token: token(1), workerId: "w1", digest: "other" },
+      ]);
+    });
+  });
+});
