@@ -36,6 +36,7 @@ const linearRegression = (inputs: number, estimate: EstimateConfig): CellGiven =
 /** What E1 is on a quadratic: w0 is above the minimum by the descent. */
 const expectedOf = ({ quad, descent }: Estimate): number => quad! - descent!;
 const meanErrorOf = (read: readonly Estimate[]): number => read.reduce((sum, each) => sum + each.lambdaHat! - expectedOf(each), 0) / read.length; // prettier-ignore
+const spreadOf = (read: readonly Estimate[]): number => Math.sqrt(read.reduce((sum, { lambdaHat }) => sum + (lambdaHat! - meanOf(read)) ** 2, 0) / (read.length - 1)); // prettier-ignore
 const meanOf = (read: readonly Estimate[]): number => read.reduce((sum, { lambdaHat }) => sum + lambdaHat!, 0) / read.length; // prettier-ignore
 const errorOf = (read: readonly Estimate[]): number => Math.sqrt(read.reduce((sum, { lambdaSe }) => sum + lambdaSe! ** 2, 0)) / read.length; // prettier-ignore
 
@@ -43,8 +44,14 @@ describe.skipIf(IS_SLOW).each([
   ["adjusted chains", "hmc", ESTIMATE],
   ["minibatches", "langevin", MINIBATCHES],
 ] as const)("an estimate with default settings, by %s", (_, sampler, estimate) => {
-  test.each([4, 10, 20, 40])("of linear regression with %i parameters reads d/2", async (d) => {
-    const read = await estimates(linearRegression(d - 1, estimate), 4);
+  // What a few seeds of a small model say varies most, and costs least to ask more of.
+  test.each([
+    [4, 48],
+    [10, 8],
+    [20, 4],
+    [40, 4],
+  ] as const)("of linear regression with %i parameters reads d/2, %i seeds", async (d, seeds) => {
+    const read = await estimates(linearRegression(d - 1, estimate), seeds);
     for (const each of read) {
       const { lambdaHat, lambdaSe, ceiling, quad, e2, e3 } = each;
       expect(each).toMatchObject({ sampler, estimand: "loss", parameters: d, n: 1000, ceiling: d / 2 });
@@ -58,8 +65,11 @@ describe.skipIf(IS_SLOW).each([
       }
       expect(ceiling).toBe(d / 2);
     }
-    expect(Math.abs(meanErrorOf(read))).toBeLessThan(3 * errorOf(read));
-    expect(read.filter(({ verdict }) => verdict === "ok").length).toBeGreaterThanOrEqual(3);
+    // Standard errors of few draws are some 15 to 30 % too small (worker/DESIGN.md): what the seeds themselves say, where it is more.
+    const error = Math.max(errorOf(read), spreadOf(read) / Math.sqrt(seeds));
+    expect(Math.abs(meanErrorOf(read))).toBeLessThan(3 * error);
+    expect(error / (d / 2)).toBeLessThan(0.06);
+    expect(read.filter(({ verdict }) => verdict === "ok").length).toBeGreaterThanOrEqual((3 / 4) * seeds);
   });
 
   test("has standard errors that tell the spread between seeds", async () => {

@@ -166,8 +166,11 @@ function progressOf(
   share: number,
   live: number,
 ): SurfaceEvents["progress"] {
+  let isTold = false;
   return (done, of) => {
-    if (!pace.progressDue() && done < of) return;
+    // A short estimate is told of too.
+    if (isTold && !pace.progressDue() && done < of) return;
+    isTold = true;
     const step = Math.round((from + (share * done) / of) * of);
     events.progress({ phase: "estimate", step, steps: of, live });
   };

@@ -47,9 +47,13 @@ export interface HmcEvents {
   onTransition(gradients: number): void;
 }
 
-/** Draws of each chain before `isDone` is asked for the first time, and between two times. */
-const FIRST_LOOK = 20;
-const LOOK_EVERY = 5;
+/**
+ * Draws of each chain before `isDone` is asked for the first time, and between two times. Chains that end as soon as their error
+ * looks small enough have looked better than they are: regression with d = 4, 300 seeds, z of their means has the standard
+ * deviation 1.21 with 20 and 5, 1.06 with 40 and 15, 1.06 without any stopping.
+ */
+const FIRST_LOOK = 40;
+const LOOK_EVERY = 15;
 /** x that is below 0 by less may be rounding. */
 const LEAST_BELOW = 0.01;
 
@@ -406,7 +410,9 @@ class HmcRun {
     const open = this.#progress.flatMap(({ isOpen }, index) => (isOpen ? [index] : []));
     const done = open.filter((index) => {
       const { length } = this.#progress[index]!.traces[0]!.x;
-      return length >= FIRST_LOOK && length % LOOK_EVERY === 0 && this.#events.isDone(this.#record(index));
+      return (
+        length >= FIRST_LOOK && (length - FIRST_LOOK) % LOOK_EVERY === 0 && this.#events.isDone(this.#record(index))
+      );
     });
     if (done.length === 0) return;
     for (const index of done) this.#progress[index]!.isOpen = false;
