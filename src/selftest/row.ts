@@ -27,11 +27,7 @@ export interface Row {
   readonly passed: boolean;
   /** Why not; or what else is to be said. */
   readonly note: string;
-  /** That it does not pass is a limit of the method which `worker/DESIGN.md` states: said each time, and no failure of a build. */
-  readonly knownLimit?: true;
 }
-
-export const isFailure = ({ passed, knownLimit }: Row): boolean => !passed && knownLimit !== true;
 
 /** A row with where and at what cost it was made. */
 export interface TimedRow extends Row {

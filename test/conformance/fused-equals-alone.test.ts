@@ -2,10 +2,10 @@
  * A cell's numbers depend on the cell alone, whoever shares its program: on wasm bitwise, on other backends within rounding.
  * Held for whole cells, training and estimate, over every architecture, optimizer and regulariser of the registry.
  */
-import { NO_ESTIMATE } from "../../src/spec/estimate-section.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ARCHITECTURES, OPTIMIZERS, REGULARISERS } from "../../src/catalogue/registry.ts";
 import { fuseKeyOf, type Cell, type EstimateConfig } from "../../src/spec/cell.ts";
+import { NO_ESTIMATE } from "../../src/spec/estimate-section.ts";
 import type { Engine } from "../../worker/engine/engine.ts";
 import { expectSameStatement, statementOf, type Statement } from "../support/cell-statement.ts";
 import { recordShard } from "../support/shard-recorder.ts";

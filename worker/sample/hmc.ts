@@ -19,7 +19,7 @@ import { fillUniform, fold, type RandomKey } from "../../src/core/random.ts";
 import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
 import { MemberVector } from "../engine/member-vector.ts";
 import type { Pace } from "../engine/pace.ts";
-import { acceptanceOf, energyError, expectedX, type Reading } from "./acceptance.ts";
+import { acceptanceOf, energyError, expectedX, type PointReading } from "./acceptance.ts";
 import { measurePhase } from "./leapfrog.ts";
 import { lanesOf, START_SD, type ChainRecord, type Lane, type Posterior } from "./posterior.ts";
 import { stageAt, stepsAt } from "./stage.ts";
@@ -121,7 +121,7 @@ interface Stand {
   readonly position: readonly Tensor[];
   readonly gradient: readonly Tensor[];
   /** By lane. */
-  readonly readings: readonly Reading[];
+  readonly readings: readonly PointReading[];
 }
 
 class HmcRun {
@@ -312,7 +312,7 @@ class HmcRun {
   }
 
   /** By lane. */
-  #read({ differences, sums }: TrajectoryPoint): readonly Reading[] {
+  #read({ differences, sums }: TrajectoryPoint): readonly PointReading[] {
     return this.#lanes.lanes.map(({ posterior }, lane) => {
       const { t, gamma } = this.#posteriors[posterior]!;
       const [kinetic, pull, square, slope] = sums.subarray(4 * lane, 4 * lane + 4);
@@ -347,7 +347,7 @@ class HmcRun {
   }
 
   /** The weights of the lowest draw, once it is below w0 by more than rounding. */
-  #keepLowest(verdicts: readonly Verdict[], position: readonly Tensor[], end: readonly Reading[]): void {
+  #keepLowest(verdicts: readonly Verdict[], position: readonly Tensor[], end: readonly PointReading[]): void {
     const lanes = this.#lanes.lanes;
     const lower = verdicts.flatMap(({ accepted }, i) => {
       const { lowest } = this.#progress[lanes[i]!.posterior]!;
@@ -392,7 +392,7 @@ class HmcRun {
   }
 
   /** Writes down where every chain will stand, and the mean of x over the trajectory. */
-  #write(verdicts: readonly Verdict[], points: readonly (readonly Reading[])[]): void {
+  #write(verdicts: readonly Verdict[], points: readonly (readonly PointReading[])[]): void {
     this.#lanes.lanes.forEach(({ posterior, chain }, i) => {
       const trace = this.#progress[posterior]!.traces[chain]!;
       const before = this.#stand.readings[i]!;

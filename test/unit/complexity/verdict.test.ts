@@ -98,6 +98,12 @@ describe("the verdict on an estimate", () => {
     }
   });
 
+  test("an ok says how much of gamma's room was filled, where that is surely less than all", () => {
+    expect(judge({ ...GOOD, virial: 0.25 })).toMatchObject({ verdict: "ok" });
+    expect(judge({ ...GOOD, virial: 0.25 }).reason).toContain("fill 0.25 of the room");
+    for (const virial of [1, 0.895, Number.NaN]) expect(judge({ ...GOOD, virial }).reason).not.toContain("room");
+  });
+
   test("every doubt of the last kind is in the reason", () => {
     const { reason } = judge({ ...GOOD, rHat: 2, ess: 20, halvesZ: 5 });
     for (const part of ["R-hat 2", "ESS 20", "by 5 standard errors"]) expect(reason).toContain(part);
