@@ -90,7 +90,7 @@ describe("a worker", () => {
       await worker(scripted);
       await until(() => scripted.ownLog().some(({ message }) => message === "engine open"), "the trainer's line");
       const line = scripted.ownLog().find(({ message }) => message === "engine open");
-      expect(JSON.parse(line!.fieldsJson)).toEqual({ from: "trainer", token: "none" });
+      expect(JSON.parse(line!.fieldsJson)).toEqual({ from: "trainer", credential: "none" });
       await until(() => scripted.ownLog().some(({ message }) => message === "ready"), "the worker's line");
     } finally {
       delete process.env["OCCAM_TOKEN"];

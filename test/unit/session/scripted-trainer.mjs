@@ -95,7 +95,7 @@ process.on("SIGINT", () => undefined);
 process.on("message", (message) => {
   if (message.type === "open") {
     process.stderr.write(
-      `${JSON.stringify({ level: "info", msg: "engine open", token: process.env.OCCAM_TOKEN ?? "none" })}\n`,
+      `${JSON.stringify({ level: "info", msg: "engine open", credential: process.env.OCCAM_TOKEN ?? "none" })}\n`,
     );
     if (message.backend === "tensorflow-gpu") {
       send({ type: "unusable", code: "unsupported", message: "no GPU here", hint: "use wasm" });
