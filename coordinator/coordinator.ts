@@ -20,6 +20,7 @@ import { commit, type CommitCommand, type CommitReply } from "./lease/commit.ts"
 import { sync } from "./lease/sync.ts";
 import type { SyncCommand, SyncReply } from "./lease/sync-messages.ts";
 import { LIMITS } from "./limits.ts";
+import { NO_METER, type Meter } from "./meter.ts";
 import { PendingWork } from "./schedule/pending-work.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import type { Store } from "./store/store.ts";
@@ -35,6 +36,7 @@ export interface CoordinatorOptions {
   readonly timings?: Partial<Timings>;
   /** Workers that are on their way, as far as is known. */
   readonly expectedWorkers?: number;
+  readonly meter?: Meter;
 }
 
 export class Coordinator {
@@ -70,12 +72,21 @@ export class Coordinator {
   /** @param signal aborts when the worker no longer waits for the answer */
   async sync(command: SyncCommand, signal: AbortSignal): Promise<SyncReply> {
     this.#check();
-    return sync(this.hot, command, AbortSignal.any([signal, this.stopped]));
+    const { clock, meter } = this.hot;
+    const startMs = clock.monotonicMs();
+    const reply = await sync(this.hot, command, AbortSignal.any([signal, this.stopped]));
+    const mayWait = command.waitMs > 0 && command.freeSlots > 0 && !command.draining;
+    meter.synced(mayWait ? undefined : clock.monotonicMs() - startMs);
+    return reply;
   }
 
   async commit(command: CommitCommand): Promise<CommitReply> {
     this.#check();
-    return commit(this.hot, command);
+    const { clock, meter } = this.hot;
+    const startMs = clock.monotonicMs();
+    const reply = await commit(this.hot, command);
+    meter.committed(reply.outcome, clock.monotonicMs() - startMs);
+    return reply;
   }
 
   async push(command: PushCommand): Promise<PushReply> {
@@ -125,7 +136,7 @@ export class Coordinator {
 }
 
 async function createHot(options: CoordinatorOptions, failed: (error: OccamError) => void): Promise<Hot> {
-  const { store, clock, logger, specs } = options;
+  const { store, clock, logger, specs, meter = NO_METER } = options;
   const timings = timingsOf(options.timings);
   const epoch = await store.beginEpoch();
   const counters = await store.loadCounters();
@@ -134,6 +145,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     store,
     clock,
     logger,
+    meter,
     specs,
     timings,
     epoch,
@@ -142,7 +154,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     expectedWorkers: options.expectedWorkers ?? 0,
     leaseClock: new LeaseClock(clock, timings.tickMs),
     writer: new GroupCommit({
-      store,
+      store: metered(store, clock, meter),
       clock,
       gatherMs: timings.gatherMs,
       changesMax: LIMITS.transactionChanges,
@@ -153,12 +165,25 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     }),
     cells: new CellBook(counters.nextCellKey, work),
     leases: new LeaseBook(counters.nextToken, timings),
-    sessions: new SessionBook(counters.nextSessionSeq, LIMITS.sessions),
+    sessions: new SessionBook(counters.nextSessionSeq, LIMITS.sessions, {
+      workers: LIMITS.workers,
+      forgetMs: timings.workerForgetMs,
+    }),
     sweeps: new SweepBook(counters.nextSweepSeq),
     streams: new StreamBook(counters.nextStreamId, counters.nextLogSeq),
     workerNews: new ChangeSignal(),
     workerChanges: new ChangeSignal(),
     logChanges: new ChangeSignal(),
+  };
+}
+
+function metered(store: Store, clock: Clock, meter: Meter): Pick<Store, "apply"> {
+  return {
+    apply: async (changes) => {
+      const startMs = clock.monotonicMs();
+      await store.apply(changes);
+      meter.stored(changes.length, clock.monotonicMs() - startMs);
+    },
   };
 }
 

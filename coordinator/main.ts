@@ -3,9 +3,12 @@ import type { Clock } from "../src/core/clock.ts";
 import type { OccamError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/log.ts";
 import { serve, type RunningServer } from "../src/rpc/server.ts";
+import type { ServerTls } from "../src/rpc/tls.ts";
+import type { Tokens } from "../src/rpc/tokens.ts";
 import { bulkService } from "./api/bulk-service.ts";
 import { controlService } from "./api/control-service.ts";
 import { operatorService } from "./api/operator-service.ts";
+import { WorkerOwners } from "./api/worker-owners.ts";
 import { Coordinator } from "./coordinator.ts";
 import { openSqliteStore } from "./store/sqlite/open-sqlite.ts";
 import type { Store } from "./store/store.ts";
@@ -18,7 +21,12 @@ export interface CoordinatorStartOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  readonly token: string;
+  /** Who may call. */
+  readonly tokens: Tokens;
+  /** Undefined: plaintext. */
+  readonly tls?: ServerTls | undefined;
+  /** Plaintext beyond loopback too. */
+  readonly allowPlaintext?: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timings?: Partial<Timings>;
@@ -71,9 +79,14 @@ export async function startCoordinator(options: CoordinatorStartOptions): Promis
 }
 
 function serveCoordinator(coordinator: Coordinator, options: CoordinatorStartOptions): Promise<RunningServer> {
-  const { host, port, token, logger, clock } = options;
-  const services = [controlService(coordinator), bulkService(coordinator), operatorService(coordinator)];
-  return serve({ host, port, token, services, logger, clock });
+  const { host, port, tokens, tls, allowPlaintext = false, logger, clock } = options;
+  const owners = new WorkerOwners(coordinator.hot);
+  const services = [
+    controlService(coordinator, owners),
+    bulkService(coordinator, owners),
+    operatorService(coordinator),
+  ];
+  return serve({ host, port, tokens, tls, allowPlaintext, services, logger, clock });
 }
 
 function running(coordinator: Coordinator, server: RunningServer, store: Store, timings: Timings): RunningCoordinator {

@@ -12,6 +12,7 @@ import { OccamError } from "../src/core/errors.ts";
 import { newSessionId, type WorkerId } from "../src/core/ids.ts";
 import { LOG_LEVELS, type Logger } from "../src/core/log.ts";
 import { rootKey } from "../src/core/random.ts";
+import type { ClientTls } from "../src/rpc/tls.ts";
 import { Agent } from "./session/agent.ts";
 import { coordinatorPeer } from "./session/coordinator-peer.ts";
 import { DEFAULT_TIMINGS, type SessionTimings } from "./session/timings.ts";
@@ -24,6 +25,10 @@ export interface WorkerOptions {
   /** The coordinator's "host:port". */
   readonly address: string;
   readonly token: string;
+  /** Undefined: plaintext. */
+  readonly tls?: ClientTls | undefined;
+  /** Plaintext beyond loopback too. */
+  readonly allowPlaintext?: boolean;
   /** The same at every start of this worker, and its alone. */
   readonly workerId: WorkerId;
   readonly backend: BackendChoice;
@@ -49,12 +54,12 @@ export interface RunningWorker {
 
 /** Resolves once the backend is open; rejects with "unsupported" when it cannot be, and the worker is then gone. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { address, token, workerId, backend, clock, logger } = options;
+  const { address, token, tls, allowPlaintext, workerId, backend, clock, logger } = options;
   const sessionId = newSessionId();
   const agent = new Agent({
     workerId,
     sessionId,
-    peer: coordinatorPeer({ address, token }),
+    peer: coordinatorPeer({ address, token, tls, allowPlaintext, clock, logger }),
     trainer: {
       module: options.trainerModule ?? trainerModule(),
       backend,

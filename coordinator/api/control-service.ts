@@ -9,7 +9,7 @@ import {
   type SyncResponse,
 } from "../../proto/gen/occam/v1/control.ts";
 import { OccamError } from "../../src/core/errors.ts";
-import { asCellId, asLeaseToken, asSessionId, asWorkerId } from "../../src/core/ids.ts";
+import { asCellId, asLeaseToken, type WorkerId } from "../../src/core/ids.ts";
 import { PROTOCOL_VERSION } from "../../src/core/version.ts";
 import { unary } from "../../src/rpc/adapters.ts";
 import type { Service } from "../../src/rpc/server.ts";
@@ -18,23 +18,28 @@ import type { Coordinator } from "../coordinator.ts";
 import type { WorkerCapabilities } from "../hot/session-book.ts";
 import type { CommitCommand, Fault } from "../lease/commit.ts";
 import type { SyncCommand, SyncReply } from "../lease/sync-messages.ts";
+import { LIMITS } from "../limits.ts";
 import { required } from "./required.ts";
+import { atMost, shortText } from "./within.ts";
+import { claimSession, type WorkerOwners } from "./worker-owners.ts";
 
-export function controlService(coordinator: Coordinator): Service {
+export function controlService(coordinator: Coordinator, owners: WorkerOwners): Service {
   const implementation: Record<keyof typeof ControlServiceService, unknown> = {
     sync: unary<SyncRequest, SyncResponse>(async (request, context) => {
-      const reply = await coordinator.sync(decodeSync(request), context.signal);
+      const command = decodeSync(request, owners.claim(request.workerId, context.principal));
+      const reply = await coordinator.sync(command, context.signal);
       return encodeSync(coordinator, reply);
     }),
-    commit: unary<CommitRequest, CommitResponse>(async (request) => {
-      const { outcome, detail } = await coordinator.commit(decodeCommit(request));
+    commit: unary<CommitRequest, CommitResponse>(async (request, { principal }) => {
+      const command = decodeCommit(request, owners.claim(request.workerId, principal));
+      const { outcome, detail } = await coordinator.commit(command);
       return { outcome: commitOutcome.toWire(outcome), detail };
     }),
   };
   return { definition: ControlServiceService, implementation: implementation as unknown as ControlServiceServer };
 }
 
-function decodeSync(request: SyncRequest): SyncCommand {
+function decodeSync(request: SyncRequest, workerId: WorkerId): SyncCommand {
   if (request.protocolVersion !== PROTOCOL_VERSION) {
     throw new OccamError(
       "unsupported",
@@ -42,9 +47,10 @@ function decodeSync(request: SyncRequest): SyncCommand {
       { hint: "install the same version of occam on both" },
     );
   }
+  atMost(request.held.length, LIMITS.heldLeases, "leases");
   return {
-    workerId: asWorkerId(required(request.workerId, "worker_id")),
-    sessionId: asSessionId(required(request.sessionId, "session_id")),
+    workerId,
+    sessionId: claimSession(request.sessionId),
     capabilities: request.capabilities === undefined ? undefined : decodeCapabilities(request.capabilities),
     freeSlots: request.freeSlots,
     held: request.held.map(({ token, phase, step, steps }) => ({
@@ -57,8 +63,15 @@ function decodeSync(request: SyncRequest): SyncCommand {
 }
 
 function decodeCapabilities(capabilities: NonNullable<SyncRequest["capabilities"]>): WorkerCapabilities {
-  const { maxFuseWidth, memoryBytes, ...rest } = capabilities;
-  return { ...rest, maxFuseWidth: Math.max(1, maxFuseWidth), memoryBytes: Number(memoryBytes) };
+  const { backend, maxFuseWidth, memoryBytes, host, pid, packageVersion } = capabilities;
+  return {
+    backend: shortText(backend, "backend"),
+    maxFuseWidth: Math.max(1, maxFuseWidth),
+    memoryBytes: Number(memoryBytes),
+    host: shortText(host, "host"),
+    pid,
+    packageVersion: shortText(packageVersion, "package_version"),
+  };
 }
 
 /** The next sync is a heartbeat later; an idle worker asks again at once, and is then held back. */
@@ -74,10 +87,10 @@ function encodeSync({ hot }: Coordinator, reply: SyncReply): SyncResponse {
   };
 }
 
-function decodeCommit(request: CommitRequest): CommitCommand {
+function decodeCommit(request: CommitRequest, workerId: WorkerId): CommitCommand {
   return {
-    workerId: asWorkerId(required(request.workerId, "worker_id")),
-    sessionId: asSessionId(required(request.sessionId, "session_id")),
+    workerId,
+    sessionId: claimSession(request.sessionId),
     cellId: asCellId(required(request.cellId, "cell_id")),
     token: asLeaseToken(request.token),
     outcome: decodeOutcome(request.outcome),

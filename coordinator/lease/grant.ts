@@ -47,6 +47,7 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
   const grantedMs = hot.clock.nowMs();
   hot.writer.write({ kind: "lease-granted", token, workerId, sessionId, fuseKey, cellKeys, grantedMs });
   beginRates(hot, cells);
+  hot.meter.leaseGranted(cells.length);
   hot.logger.debug({ lease: String(token), worker: workerId, fuseKey, cells: cells.length }, "lease granted");
   return true;
 }

@@ -5,11 +5,12 @@
  * Steps: 1. who is it (a newer session fences the older and frees its leases); 2. what it holds is renewed, or adopted after a
  * restart; 3. free slots are filled; 4. with nothing to say, wait for news; 5. the answer, once all it rests on is durable.
  */
-import { invariant } from "../../src/core/errors.ts";
+import { invariant, OccamError } from "../../src/core/errors.ts";
 import type { LeaseToken } from "../../src/core/ids.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { HotLease } from "../hot/lease-book.ts";
 import type { WorkerSession } from "../hot/session-book.ts";
+import { LIMITS } from "../limits.ts";
 import { endLease } from "./attempts.ts";
 import { fillSlots } from "./grant.ts";
 import type { Held, SyncCommand, SyncReply } from "./sync-messages.ts";
@@ -32,6 +33,11 @@ function arrive(hot: Hot, command: SyncCommand): WorkerSession | undefined {
   switch (arrived.kind) {
     case "fenced":
       return undefined;
+    case "full":
+      hot.meter.shed("worker");
+      throw new OccamError("resource-exhausted", `there are ${LIMITS.workers} workers already`, {
+        hint: "workers that are gone are forgotten after some minutes; or run a second coordinator on a store of its own",
+      });
     case "current":
       hot.workerChanges.changed();
       return arrived.session;

@@ -9,6 +9,7 @@ import { resultsCommand } from "./commands/results.ts";
 import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
 import { submitCommand } from "./commands/submit.ts";
+import { tokenCommand } from "./commands/token.ts";
 import { versionCommand } from "./commands/version.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { workerCommand } from "./commands/worker.ts";
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   logsCommand,
   resultsCommand,
   cancelCommand,
+  tokenCommand,
   doctorCommand,
   versionCommand,
 ];

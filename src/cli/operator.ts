@@ -25,6 +25,7 @@ import { invariant, OccamError, RETRYABLE } from "../core/errors.ts";
 import { rootKey } from "../core/random.ts";
 import { callUnary, readStream } from "../rpc/client-calls.ts";
 import { connect } from "../rpc/client.ts";
+import type { Target } from "./connection.ts";
 
 export interface FollowOptions {
   readonly signal?: AbortSignal;
@@ -54,8 +55,9 @@ export interface Operator {
 /** A submission is answered when its whole grid is stored: minutes for a million cells. */
 const SUBMIT_DEADLINE_MS = 600_000;
 
-export function openOperator(address: string, token: string, clock: Clock): Operator {
-  const connection = connect({ address, token });
+export function openOperator(target: Target, clock: Clock): Operator {
+  const { address, token, tls, allowPlaintext } = target;
+  const connection = connect({ address, token, tls, allowPlaintext, clock });
   const client = connection.operator;
   return {
     address,

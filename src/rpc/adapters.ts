@@ -12,18 +12,23 @@ import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  Metadata,
   sendUnaryData,
   ServerDuplexStream,
   ServerUnaryCall,
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import { OccamError } from "../core/errors.ts";
+import { principalOf } from "./auth.ts";
 import { toStatus } from "./status.ts";
+import type { Principal } from "./tokens.ts";
 
 export interface CallContext {
   readonly signal: AbortSignal;
   /** Address and port of the caller. */
   readonly peer: string;
+  /** Whose token it brought. */
+  readonly principal: Principal;
 }
 
 export type Send<R> = (message: R) => Promise<void>;
@@ -61,6 +66,7 @@ export function bidiStreaming<Q, R>(
 
 /** What the three kinds of call share. */
 interface Caller {
+  readonly metadata: Metadata;
   getPeer(): string;
   on(event: "cancelled", listener: () => void): unknown;
 }
@@ -72,7 +78,8 @@ class CallLife {
   #ended = false;
 
   constructor(call: Caller) {
-    this.context = { signal: this.#controller.signal, peer: call.getPeer() };
+    const { signal } = this.#controller;
+    this.context = { signal, peer: call.getPeer(), principal: principalOf(call.metadata) };
     // gRPC says "cancelled" after every answered call as well.
     call.on("cancelled", () => {
       if (!this.#ended) this.#controller.abort();

@@ -35,6 +35,26 @@ export const coordinatorCommand = defineCommand({
       describe:
         "File that holds the token that callers must give [OCCAM_TOKEN, else STORE/token, made at the first start]",
     },
+    "access-file": {
+      type: "string",
+      group: "Network:",
+      requiresArg: true,
+      describe: "File of named tokens with roles, instead of the one token; see occam token",
+    },
+    "tls-cert": { type: "string", group: "Network:", requiresArg: true, describe: "TLS: its certificate chain (PEM)" },
+    "tls-key": { type: "string", group: "Network:", requiresArg: true, describe: "TLS: its private key (PEM)" },
+    "tls-client-ca": {
+      type: "string",
+      group: "Network:",
+      requiresArg: true,
+      describe: "Mutual TLS: only clients whose certificate these authorities signed (PEM)",
+    },
+    "allow-plaintext": {
+      type: "boolean",
+      default: false,
+      group: "Network:",
+      describe: "Listen beyond loopback without TLS: others on the network can read tokens and data",
+    },
     "expect-workers": {
       type: "number",
       requiresArg: true,
@@ -45,12 +65,28 @@ export const coordinatorCommand = defineCommand({
   },
   examples: [
     ["coordinator --store ./store", "Serve on this machine alone"],
-    ["coordinator --store /var/lib/occam --host 0.0.0.0", "Serve other machines too"],
+    [
+      "coordinator --store /var/lib/occam --host 0.0.0.0 --tls-cert tls.crt --tls-key tls.key --access-file access.yaml",
+      "Serve other machines too",
+    ],
   ],
   run: async (args, io) => {
     const { serveCoordinator } = await import("../run/serve-coordinator.ts");
-    const { "token-file": tokenFile, "log-level": logLevel, "expect-workers": expectWorkers } = args;
-    await serveCoordinator({ ...args, tokenFile, logLevel, expectWorkers }, io);
+    const { serverTls } = await import("../tls.ts");
+    await serveCoordinator(
+      {
+        store: args.store,
+        host: args.host,
+        port: args.port,
+        tokenFile: args["token-file"],
+        accessFile: args["access-file"],
+        tls: serverTls(args, io),
+        allowPlaintext: args["allow-plaintext"],
+        logLevel: args["log-level"],
+        expectWorkers: args["expect-workers"],
+      },
+      io,
+    );
     return EXIT.ok;
   },
 });

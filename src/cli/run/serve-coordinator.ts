@@ -2,7 +2,9 @@
 import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { messageOf, OccamError } from "../../core/errors.ts";
-import { createLogger, type LogLevel } from "../../core/log.ts";
+import { createLogger, type Logger, type LogLevel } from "../../core/log.ts";
+import type { ServerTls } from "../../rpc/tls.ts";
+import type { Tokens } from "../../rpc/tokens.ts";
 import type { Io } from "../io.ts";
 import { wholeNumber } from "../numbers.ts";
 import { findToken, pathIn, storeToken } from "../token.ts";
@@ -17,6 +19,9 @@ export interface ServeArgs {
   readonly host: string;
   readonly port: number;
   readonly tokenFile: string | undefined;
+  readonly accessFile: string | undefined;
+  readonly tls: ServerTls | undefined;
+  readonly allowPlaintext: boolean;
   readonly logLevel: LogLevel;
   readonly expectWorkers: number;
 }
@@ -28,15 +33,18 @@ export async function serveCoordinator(args: ServeArgs, io: Io): Promise<void> {
   const { startCoordinator } = await import("../../../coordinator/main.ts");
   const storeDir = pathIn(io.cwd, args.store);
   makeFolder(storeDir);
-  const { token, path } = tokenOf(args, storeDir, io);
+  const logger = createLogger({ component: "coordinator", level: args.logLevel });
+  const { tokens, path } = await tokensOf(args, storeDir, io, logger);
   const coordinator = await startCoordinator({
     storeDir,
     host: args.host,
     port: wholeNumber("--port", args.port, 0, 0),
-    token,
+    tokens,
+    tls: args.tls,
+    allowPlaintext: args.allowPlaintext,
     expectedWorkers: wholeNumber("--expect-workers", args.expectWorkers, 0, 0),
     clock: io.clock,
-    logger: createLogger({ component: "coordinator", level: args.logLevel }),
+    logger,
     ...(isSupervised() ? { timings: { heartbeatMs: LOCAL_HEARTBEAT_MS } } : {}),
   });
   if (isSupervised()) await reportToSupervisor({ type: "ready", address: coordinator.address });
@@ -58,20 +66,30 @@ function makeFolder(storeDir: string): void {
   }
 }
 
-function tokenOf(
-  args: ServeArgs,
-  storeDir: string,
-  io: Io,
-): { readonly token: string; readonly path: string | undefined } {
+interface Access {
+  readonly tokens: Tokens;
+  /** Of a token that commands on this machine may read. */
+  readonly path: string | undefined;
+}
+
+async function tokensOf(args: ServeArgs, storeDir: string, io: Io, logger: Logger): Promise<Access> {
+  if (args.accessFile !== undefined) {
+    const { accessFile } = await import("../../rpc/access-file.ts");
+    return { tokens: accessFile(pathIn(io.cwd, args.accessFile), io.clock, logger), path: undefined };
+  }
+  const { oneToken } = await import("../../rpc/tokens.ts");
   const given = findToken(args.tokenFile, io);
-  return given === undefined ? storeToken(storeDir) : { token: given, path: args.tokenFile };
+  const { token, path } = given === undefined ? storeToken(storeDir) : { token: given, path: args.tokenFile };
+  return { tokens: oneToken(token), path };
 }
 
 function welcome(address: string, port: number, tokenPath: string | undefined, args: ServeArgs): string {
   const everywhere = args.host === "0.0.0.0" || args.host === "::";
   const target = everywhere ? `${hostname()}:${port}` : address;
-  const flag = tokenPath === undefined ? "" : ` --token-file ${tokenPath}`;
-  const setToken = tokenPath === undefined ? " (with the same OCCAM_TOKEN)" : "";
+  const tls = args.tls === undefined ? "" : " --tls-ca CA";
+  const flag = tokenPath === undefined ? tls : `${tls} --token-file ${tokenPath}`;
+  const inFile = args.accessFile === undefined ? " (with the same OCCAM_TOKEN)" : " (with a token of the access file)";
+  const setToken = tokenPath === undefined ? inFile : "";
   return [
     `coordinator serves ${address}, store ${args.store}`,
     `start a worker${setToken}:  occam worker --coordinator ${target}${flag}`,

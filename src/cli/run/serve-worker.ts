@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { EXIT } from "../../core/errors.ts";
 import { asWorkerId } from "../../core/ids.ts";
 import { createLogger, type LogLevel } from "../../core/log.ts";
+import type { ClientTls } from "../../rpc/tls.ts";
 import type { Io } from "../io.ts";
 import { wholeNumber } from "../numbers.ts";
 import type { BackendName } from "../options.ts";
@@ -17,6 +18,8 @@ const ORPHAN_GRACE_MS = 3_000;
 export interface WorkArgs {
   readonly coordinator: string;
   readonly tokenFile: string | undefined;
+  readonly tls: ClientTls | undefined;
+  readonly allowPlaintext: boolean;
   readonly id: string | undefined;
   readonly backend: BackendName;
   readonly fuseWidth: number | undefined;
@@ -32,6 +35,8 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
   const worker = await startWorker({
     address: args.coordinator,
     token: requireToken(args.tokenFile, io),
+    tls: args.tls,
+    allowPlaintext: args.allowPlaintext,
     workerId,
     backend: args.backend,
     ...(isSupervised() ? { coordinatorUp: untilListening(args.coordinator, io.clock) } : {}),
