@@ -1,3 +1,5 @@
+import { SPEC_LIMIT_BYTES } from "../src/spec/source-tree.ts";
+
 /** Every size limit of the coordinator, with its reason. */
 export const LIMITS = {
   /** Cells of one sweep: what one coordinator schedules within its memory and recovery bounds. */
@@ -5,7 +7,7 @@ export const LIMITS = {
   /** Grid points that are visited to count the cells of a filtered grid: minutes of work at most. */
   sweepPoints: 20_000_000,
   /** A spec is read by people; a longer one is a mistake or an attack. */
-  specBytes: 1024 * 1024,
+  specBytes: SPEC_LIMIT_BYTES,
   /** Cells that are not ended, of all sweeps together: they are in memory, some 600 bytes each. */
   openCells: 2_000_000,
   /** Submissions that are expanded at once; each holds its spec and a part of its grid. */

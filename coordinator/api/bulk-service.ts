@@ -5,7 +5,7 @@ import {
   type PushRequest,
   type PushResponse,
 } from "../../proto/gen/occam/v1/bulk.ts";
-import type { LogRecord, MetricColumns } from "../../proto/gen/occam/v1/common.ts";
+import { LogLevel, type LogRecord, type MetricColumns } from "../../proto/gen/occam/v1/common.ts";
 import { asCellId, asLeaseToken, type WorkerId } from "../../src/core/ids.ts";
 import { bidiStreaming, type Send } from "../../src/rpc/adapters.ts";
 import type { Service } from "../../src/rpc/server.ts";
@@ -16,6 +16,9 @@ import type { PushCommand } from "../ingest/push.ts";
 import { LIMITS } from "../limits.ts";
 import { atMost, shortText } from "./within.ts";
 import { claimSession, type WorkerOwners } from "./worker-owners.ts";
+
+/** The last that a Date can be. */
+const LAST_MOMENT_MS = 8.64e15;
 
 export function bulkService(coordinator: Coordinator, owners: WorkerOwners): Service {
   const implementation: Record<keyof typeof BulkServiceService, unknown> = {
@@ -89,5 +92,12 @@ function checkColumns({ names, name, step, value }: MetricColumns): void {
 }
 
 function decodeLine({ timeMs, level, message, fieldsJson }: LogRecord): SentLine {
-  return { timeMs: Number(timeMs), level, message, fieldsJson };
+  // A level or a moment that there is none of would be refused by the store, or by those who show it.
+  const known = level >= LogLevel.LOG_LEVEL_DEBUG && level <= LogLevel.LOG_LEVEL_ERROR;
+  return {
+    timeMs: Math.min(Number(timeMs), LAST_MOMENT_MS),
+    level: known ? level : LogLevel.LOG_LEVEL_INFO,
+    message,
+    fieldsJson,
+  };
 }

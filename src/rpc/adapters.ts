@@ -22,6 +22,7 @@ import { OccamError } from "../core/errors.ts";
 import { principalOf } from "./auth.ts";
 import { toStatus } from "./status.ts";
 import type { Principal } from "./tokens.ts";
+import { checkReadable } from "./unreadable.ts";
 
 export interface CallContext {
   readonly signal: AbortSignal;
@@ -37,7 +38,7 @@ export function unary<Q, R>(handler: (request: Q, context: CallContext) => Promi
   return (call: ServerUnaryCall<Q, R>, callback: sendUnaryData<R>) => {
     const life = new CallLife(call);
     void settle(
-      async () => handler(call.request, life.context),
+      async () => handler(checkReadable(call.request), life.context),
       (response) => life.end() && callback(null, response),
       (error) => life.end() && callback(toStatus(error)),
     );
@@ -50,7 +51,7 @@ export function serverStreaming<Q, R>(
   return (call: ServerWritableStream<Q, R>) => {
     const life = new CallLife(call);
     const send = sender(call, life);
-    void settle(async () => handler(call.request, send, life.context), ...streamEnd(call, life));
+    void settle(async () => handler(checkReadable(call.request), send, life.context), ...streamEnd(call, life));
   };
 }
 
@@ -150,7 +151,7 @@ function sender<Q, R>(call: ServerWritableStream<Q, R> | ServerDuplexStream<Q, R
 async function* requestsOf<Q, R>(call: ServerDuplexStream<Q, R>, life: CallLife): AsyncGenerator<Q> {
   try {
     // Without this option the end of the requests would destroy the stream, and the answers with it.
-    for await (const request of call.iterator({ destroyOnReturn: false })) yield request as Q;
+    for await (const request of call.iterator({ destroyOnReturn: false })) yield checkReadable(request as Q);
   } catch (error) {
     throw life.context.signal.aborted ? life.cancelled() : error;
   }

@@ -38,6 +38,7 @@ import { checkRequirements } from "./roles.ts";
 import { causeOf } from "./status.ts";
 import { serverCredentials, type ServerTls } from "./tls.ts";
 import type { Tokens } from "./tokens.ts";
+import { withSafeReaders } from "./unreadable.ts";
 
 /** The health service that says whether the server takes calls now. */
 export const READY = "occam.ready";
@@ -82,7 +83,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   if (process.env["GRPC_VERBOSITY"] === undefined) setLogVerbosity(logVerbosity.NONE);
   const server = new Server(serverOptions(options));
   checkRequirements(services.map(({ definition }) => definition));
-  for (const { definition, implementation } of services) server.addService(definition, implementation);
+  for (const { definition, implementation } of services) server.addService(withSafeReaders(definition), implementation);
   const names = services.flatMap(({ definition }) => serviceName(definition));
   const ready = [READY, ...names];
   const health = new HealthImplementation(Object.fromEntries(["", ...ready].map((name) => [name, "NOT_SERVING"])));

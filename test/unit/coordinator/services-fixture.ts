@@ -27,7 +27,7 @@ import { connect, type Connection } from "../../../src/rpc/client.ts";
 import { oneToken } from "../../../src/rpc/tokens.ts";
 import { madeUpResult, quietLogger } from "./coordinator-fixture.ts";
 
-const TOKEN = "a token for tests";
+export const TOKEN = "a token for tests";
 export const SPEC = `version: 1
 name: moons
 data: { kind: moons, train: 32, test: 16 }
