@@ -5,6 +5,8 @@
 import type { Clock } from "../src/core/clock.ts";
 import { OccamError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/log.ts";
+import { NO_TRACER, type Tracer } from "../src/core/trace.ts";
+import { NUMERICS_VERSION } from "../src/core/version.ts";
 import { CellBook, type HotCell } from "./hot/cell-book.ts";
 import { ChangeSignal } from "./hot/change-signal.ts";
 import type { Hot } from "./hot/hot.ts";
@@ -37,6 +39,9 @@ export interface CoordinatorOptions {
   /** Workers that are on their way, as far as is known. */
   readonly expectedWorkers?: number;
   readonly meter?: Meter;
+  readonly tracer?: Tracer;
+  /** NUMERICS_VERSION when left out. */
+  readonly numericsVersion?: number;
 }
 
 export class Coordinator {
@@ -136,9 +141,10 @@ export class Coordinator {
 }
 
 async function createHot(options: CoordinatorOptions, failed: (error: OccamError) => void): Promise<Hot> {
-  const { store, clock, logger, specs, meter = NO_METER } = options;
+  const { store, clock, specs, meter = NO_METER } = options;
   const timings = timingsOf(options.timings);
   const epoch = await store.beginEpoch();
+  const logger = options.logger.child({ epoch: String(epoch) });
   const counters = await store.loadCounters();
   const work = new PendingWork<HotCell>();
   return {
@@ -146,6 +152,8 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     clock,
     logger,
     meter,
+    tracer: options.tracer ?? NO_TRACER,
+    numericsVersion: options.numericsVersion ?? NUMERICS_VERSION,
     specs,
     timings,
     epoch,

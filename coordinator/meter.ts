@@ -1,4 +1,5 @@
 /** What the coordinator tells of its work as it does it, for metrics. Nobody listens by default, and nothing is kept then. */
+import type { ErrorCode } from "../src/core/errors.ts";
 import type { LeaseEnd } from "./lease/lease-state.ts";
 import type { CommitOutcome } from "./lease/commit.ts";
 import type { StreamKind } from "./store/change.ts";
@@ -16,6 +17,8 @@ export interface Meter {
   /** One transaction of the store. */
   stored(changes: number, tookMs: number): void;
   shed(what: Shed): void;
+  /** A call was refused at the door: no token, no role, too many. */
+  refused(code: ErrorCode): void;
 }
 
 const nothing = (): void => undefined;
@@ -28,4 +31,5 @@ export const NO_METER: Meter = {
   appended: nothing,
   stored: nothing,
   shed: nothing,
+  refused: nothing,
 };

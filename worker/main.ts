@@ -11,6 +11,8 @@ import type { Clock } from "../src/core/clock.ts";
 import { OccamError } from "../src/core/errors.ts";
 import { newSessionId, type WorkerId } from "../src/core/ids.ts";
 import { LOG_LEVELS, type Logger } from "../src/core/log.ts";
+import type { ProtocolRange } from "../src/core/protocol.ts";
+import { NO_TRACER, type Tracer } from "../src/core/trace.ts";
 import { rootKey } from "../src/core/random.ts";
 import type { ClientTls } from "../src/rpc/tls.ts";
 import { Agent } from "./session/agent.ts";
@@ -39,6 +41,10 @@ export interface WorkerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timings?: Partial<SessionTimings>;
+  readonly tracer?: Tracer;
+  /** What it speaks with the coordinator, and whose numbers it computes; for tests. */
+  readonly protocol?: ProtocolRange;
+  readonly numericsVersion?: number;
   /** The trainer's program; for tests that run from sources, which cannot be forked. */
   readonly trainerModule?: URL;
 }
@@ -69,9 +75,12 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     maxFuseWidth: options.maxFuseWidth,
     memoryLimitBytes: MEMORY_SHARE * freemem(),
     clock,
-    logger: logger.child({ worker: workerId }),
+    logger: logger.child({ worker: workerId, session: sessionId }),
     key: rootKey(`session/${sessionId}`),
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
+    tracer: options.tracer ?? NO_TRACER,
+    protocol: options.protocol,
+    numericsVersion: options.numericsVersion,
   });
   agent.start();
   await agent.ready;

@@ -10,11 +10,13 @@ import {
 } from "../../proto/gen/occam/v1/control.ts";
 import { OccamError } from "../../src/core/errors.ts";
 import { asCellId, asLeaseToken, type WorkerId } from "../../src/core/ids.ts";
-import { PROTOCOL_VERSION } from "../../src/core/version.ts";
+import { agreeOnProtocol, PROTOCOL, type ProtocolRange } from "../../src/core/protocol.ts";
+import { traced } from "../../src/core/trace.ts";
 import { unary } from "../../src/rpc/adapters.ts";
 import type { Service } from "../../src/rpc/server.ts";
 import { commitOutcome, failureKind, leasePhase } from "../../src/wire/enums.ts";
 import type { Coordinator } from "../coordinator.ts";
+import type { Hot } from "../hot/hot.ts";
 import type { WorkerCapabilities } from "../hot/session-book.ts";
 import type { CommitCommand, Fault } from "../lease/commit.ts";
 import type { SyncCommand, SyncReply } from "../lease/sync-messages.ts";
@@ -23,35 +25,42 @@ import { required } from "./required.ts";
 import { atMost, shortText } from "./within.ts";
 import { claimSession, type WorkerOwners } from "./worker-owners.ts";
 
-export function controlService(coordinator: Coordinator, owners: WorkerOwners): Service {
+/** @param protocol what this coordinator speaks */
+export function controlService(
+  coordinator: Coordinator,
+  owners: WorkerOwners,
+  protocol: ProtocolRange = PROTOCOL,
+): Service {
   const implementation: Record<keyof typeof ControlServiceService, unknown> = {
     sync: unary<SyncRequest, SyncResponse>(async (request, context) => {
-      const command = decodeSync(request, owners.claim(request.workerId, context.principal));
+      const version = agreedVersion(request, protocol);
+      const command = decodeSync(coordinator, request, owners.claim(request.workerId, context.principal));
       const reply = await coordinator.sync(command, context.signal);
-      return encodeSync(coordinator, reply);
+      return encodeSync(coordinator, reply, version);
     }),
-    commit: unary<CommitRequest, CommitResponse>(async (request, { principal }) => {
+    commit: unary<CommitRequest, CommitResponse>(async (request, { principal, traceparent }) => {
       const command = decodeCommit(request, owners.claim(request.workerId, principal));
-      const { outcome, detail } = await coordinator.commit(command);
-      return { outcome: commitOutcome.toWire(outcome), detail };
+      return traced(coordinator.hot.tracer, "Commit", traceparent, async (span) => {
+        const { outcome, detail } = await coordinator.commit(command);
+        span.set({ "occam.cell": command.cellId, "occam.worker": command.workerId, "occam.outcome": outcome });
+        return { outcome: commitOutcome.toWire(outcome), detail };
+      });
     }),
   };
   return { definition: ControlServiceService, implementation: implementation as unknown as ControlServiceServer };
 }
 
-function decodeSync(request: SyncRequest, workerId: WorkerId): SyncCommand {
-  if (request.protocolVersion !== PROTOCOL_VERSION) {
-    throw new OccamError(
-      "unsupported",
-      `the worker speaks protocol version ${request.protocolVersion}, this coordinator ${PROTOCOL_VERSION}`,
-      { hint: "install the same version of occam on both" },
-    );
-  }
+function agreedVersion({ protocolVersion, oldestProtocolVersion }: SyncRequest, protocol: ProtocolRange): number {
+  const oldest = oldestProtocolVersion === 0 ? protocolVersion : oldestProtocolVersion;
+  return agreeOnProtocol({ oldest, newest: protocolVersion }, protocol);
+}
+
+function decodeSync({ hot }: Coordinator, request: SyncRequest, workerId: WorkerId): SyncCommand {
   atMost(request.held.length, LIMITS.heldLeases, "leases");
   return {
     workerId,
     sessionId: claimSession(request.sessionId),
-    capabilities: request.capabilities === undefined ? undefined : decodeCapabilities(request.capabilities),
+    capabilities: request.capabilities === undefined ? undefined : decodeCapabilities(hot, request.capabilities),
     freeSlots: request.freeSlots,
     held: request.held.map(({ token, phase, step, steps }) => ({
       token: asLeaseToken(token),
@@ -62,8 +71,8 @@ function decodeSync(request: SyncRequest, workerId: WorkerId): SyncCommand {
   };
 }
 
-function decodeCapabilities(capabilities: NonNullable<SyncRequest["capabilities"]>): WorkerCapabilities {
-  const { backend, maxFuseWidth, memoryBytes, host, pid, packageVersion } = capabilities;
+function decodeCapabilities(hot: Hot, capabilities: NonNullable<SyncRequest["capabilities"]>): WorkerCapabilities {
+  const { backend, maxFuseWidth, memoryBytes, host, pid, packageVersion, numericsVersion } = capabilities;
   return {
     backend: shortText(backend, "backend"),
     maxFuseWidth: Math.max(1, maxFuseWidth),
@@ -71,19 +80,21 @@ function decodeCapabilities(capabilities: NonNullable<SyncRequest["capabilities"
     host: shortText(host, "host"),
     pid,
     packageVersion: shortText(packageVersion, "package_version"),
+    numericsVersion: numericsVersion === 0 ? hot.numericsVersion : numericsVersion,
   };
 }
 
 /** The next sync is a heartbeat later; an idle worker asks again at once, and is then held back. */
-function encodeSync({ hot }: Coordinator, reply: SyncReply): SyncResponse {
+function encodeSync({ hot }: Coordinator, reply: SyncReply, version: number): SyncResponse {
   return {
     coordinatorEpoch: hot.epoch,
     grants: reply.grants,
     renewals: reply.renewals,
     revocations: reply.revocations,
     nextSyncMs: hot.timings.heartbeatMs,
-    drain: false,
+    drain: reply.drain,
     fenced: reply.fenced,
+    protocolVersion: version,
   };
 }
 

@@ -26,6 +26,7 @@ import {
   type WatchSweepResponse,
 } from "../../proto/gen/occam/v1/operator.ts";
 import { asCellId } from "../../src/core/ids.ts";
+import { traced } from "../../src/core/trace.ts";
 import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../src/core/version.ts";
 import { serverStreaming, unary } from "../../src/rpc/adapters.ts";
 import type { Service } from "../../src/rpc/server.ts";
@@ -67,11 +68,15 @@ function sweepCalls(coordinator: Coordinator) {
   return {
     submitSweep: unary<SubmitSweepRequest, SubmitSweepResponse>(async (request, context) => {
       checkSubmission(request);
+      const { traceparent } = context;
       const { sweep, created } = await audited(
         hot,
         context,
         { action: "SubmitSweep", target: request.fileName },
-        () => coordinator.sweeps.submit(request),
+        () =>
+          traced(hot.tracer, "SubmitSweep", traceparent, ({ traceparent: own }) =>
+            coordinator.sweeps.submit({ ...request, traceparent: own }),
+          ),
         (submitted) => `${submitted.created ? "created" : "was here"} ${submitted.sweep.record.id}`,
       );
       return { sweep: sweepMessage(sweep), created };

@@ -15,6 +15,7 @@ export interface WorkerCapabilities {
   readonly host: string;
   readonly pid: number;
   readonly packageVersion: string;
+  readonly numericsVersion: number;
 }
 
 /** A worker's current session. */
@@ -47,6 +48,7 @@ const UNKNOWN_CAPABILITIES: WorkerCapabilities = {
   host: "",
   pid: 0,
   packageVersion: "",
+  numericsVersion: 0,
 };
 
 export interface Arrival {

@@ -23,6 +23,8 @@ export interface Submission {
   readonly noCache: boolean;
   /** Needed with `noCache`: the same one is the same sweep. */
   readonly requestId: string;
+  /** The span of the submission. */
+  readonly traceparent?: string;
 }
 
 export interface Submitted {
@@ -138,7 +140,7 @@ export class SweepDesk {
     }
   }
 
-  #create({ specText, fileName, noCache, requestId }: Submission, spec: ReadSpec): Sweep {
+  #create({ specText, fileName, noCache, requestId, traceparent }: Submission, spec: ReadSpec): Sweep {
     const hot = this.#hot;
     const id = spec.id(noCache ? requestId : undefined);
     const sweep = hot.sweeps.add({
@@ -154,6 +156,7 @@ export class SweepDesk {
       expandedTo: 0,
       expanded: false,
     });
+    sweep.traceparent = traceparent ?? "";
     hot.writer.write({ kind: "sweep-added", sweep: sweep.record });
     hot.logger.info({ sweep: id, points: spec.gridSize, noCache }, "sweep submitted");
     return sweep;

@@ -38,7 +38,7 @@ export interface FollowOptions {
 export interface Operator {
   readonly address: string;
   server(): Promise<GetServerResponse>;
-  submit(request: SubmitSweepRequest): Promise<SubmitSweepResponse>;
+  submit(request: SubmitSweepRequest, traceparent?: string): Promise<SubmitSweepResponse>;
   sweep(sweep: string): Promise<Sweep>;
   sweeps(deadlineMs?: number): Promise<readonly Sweep[]>;
   cancel(sweep: string): Promise<CancelSweepResponse>;
@@ -62,7 +62,8 @@ export function openOperator(target: Target, clock: Clock): Operator {
   return {
     address,
     server: () => callUnary(client, Service.getServer, {}),
-    submit: (request) => callUnary(client, Service.submitSweep, request, { deadlineMs: SUBMIT_DEADLINE_MS }),
+    submit: (request, traceparent = "") =>
+      callUnary(client, Service.submitSweep, request, { deadlineMs: SUBMIT_DEADLINE_MS, traceparent }),
     sweep: async (sweep) => required((await callUnary(client, Service.getSweep, { sweep })).sweep),
     sweeps: async (deadlineMs) =>
       (await callUnary(client, Service.listSweeps, {}, deadlineMs === undefined ? {} : { deadlineMs })).sweeps,

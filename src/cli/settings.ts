@@ -25,6 +25,8 @@ export const SETTINGS: readonly string[] = [
   "store",
   "host",
   "port",
+  "metrics-port",
+  "metrics-host",
   "log-level",
 ];
 

@@ -8,8 +8,8 @@
  *   version    of the package
  *   host, pid  where
  *   msg        what happened, a sentence without figures; figures are fields
- * and, where they apply, always under these names: worker, session, epoch (the process's own, on each of its lines), cell,
- * lease (never `token`, which is redacted), sweep, reason, err, audit. Labels of a log system stay few: none of these is one.
+ * and, where they apply, always under these names: worker and session (on every line of a worker), epoch (on a coordinator's
+ * lines once it has one), cell, lease (never `token`, which is redacted), sweep, reason, err, audit. Labels of a log system stay few: none of these is one.
  */
 import { hostname } from "node:os";
 import { pino, stdTimeFunctions, type DestinationStream, type Logger } from "pino";

@@ -19,6 +19,7 @@ import type {
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import { OccamError } from "../core/errors.ts";
+import { asTraceparent, TRACEPARENT } from "../core/trace.ts";
 import { principalOf } from "./auth.ts";
 import { toStatus } from "./status.ts";
 import type { Principal } from "./tokens.ts";
@@ -30,6 +31,8 @@ export interface CallContext {
   readonly peer: string;
   /** Whose token it brought. */
   readonly principal: Principal;
+  /** The caller's span; "" when it traces nothing. */
+  readonly traceparent: string;
 }
 
 export type Send<R> = (message: R) => Promise<void>;
@@ -80,7 +83,9 @@ class CallLife {
 
   constructor(call: Caller) {
     const { signal } = this.#controller;
-    this.context = { signal, peer: call.getPeer(), principal: principalOf(call.metadata) };
+    const { metadata } = call;
+    const traceparent = asTraceparent(metadata.get(TRACEPARENT)[0]);
+    this.context = { signal, peer: call.getPeer(), principal: principalOf(metadata), traceparent };
     // gRPC says "cancelled" after every answered call as well.
     call.on("cancelled", () => {
       if (!this.#ended) this.#controller.abort();

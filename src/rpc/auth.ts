@@ -33,7 +33,7 @@ export interface Admission {
   readonly tokens: Tokens;
   readonly gate?: CallGate;
   /** A call was refused: by whom it came ("" for nobody), and why. */
-  readonly onRefused?: (path: string, name: string, peer: string, error: OccamError) => void;
+  readonly onRefused?: ((path: string, name: string, peer: string, error: OccamError) => void) | undefined;
 }
 
 /** Server side. */

@@ -63,6 +63,8 @@ export interface ServeOptions {
   readonly maxConnectionAgeMs?: number;
   readonly clock?: Clock;
   readonly gateLimits?: GateLimits;
+  /** A call was refused at the door. */
+  readonly onRefused?: (path: string, name: string, peer: string, error: OccamError) => void;
   /** Between two looks at certificates; FILE_REFRESH_MS when left out. */
   readonly refreshMs?: number;
 }
@@ -72,6 +74,7 @@ export interface RunningServer {
   readonly address: string;
   readonly port: number;
   setReady(ready: boolean): void;
+  isReady(): boolean;
   /** Takes no new call, waits up to `graceMs` for those that run, then cuts them off. */
   shutdown(graceMs: number): Promise<void>;
 }
@@ -95,7 +98,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     throw error;
   });
   health.setStatus("", "SERVING");
+  let isReady = false;
   const setReady = (is: boolean): void => {
+    isReady = is;
     for (const name of ready) health.setStatus(name, is ? "SERVING" : "NOT_SERVING");
   };
   setReady(true);
@@ -110,6 +115,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     address: formatAddress({ host, port }),
     port,
     setReady,
+    isReady: () => isReady,
     shutdown: (graceMs) => (ending ??= shutdown(graceMs)),
   };
 }
@@ -132,7 +138,7 @@ function serverOptions(options: ServeOptions): ServerOptions {
   return {
     interceptors: [
       logFailures(options.logger),
-      admitCalls({ tokens: options.tokens, gate: new CallGate(options.gateLimits) }),
+      admitCalls({ tokens: options.tokens, gate: new CallGate(options.gateLimits), onRefused: options.onRefused }),
     ],
     "grpc-node.max_session_memory": MAX_SESSION_MEMORY_MB,
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { CellGrant, Grant } from "../../proto/gen/occam/v1/control.ts";
 import { canonicalJson, type Json } from "../core/canonical-json.ts";
 import { OccamError } from "../core/errors.ts";
+import { asTraceparent } from "../core/trace.ts";
 import { asFuseKey, asLeaseToken, shortId, type FuseKey, type LeaseToken } from "../core/ids.ts";
 import { cellOf, type Cell, type CellConfig } from "../spec/cell.ts";
 
@@ -50,6 +51,8 @@ export interface LeaseGrant {
   readonly ttlMs: number;
   readonly fuseKey: FuseKey;
   readonly cells: readonly CellAttempt[];
+  /** The coordinator's span of the grant; "" when nothing is traced. */
+  readonly traceparent: string;
 }
 
 export function configToJson(config: CellConfig): string {
@@ -95,10 +98,16 @@ export function cellFromWire({ cellId, configJson, attempt }: CellGrant): CellAt
   return { cell, attempt };
 }
 
-export function grantToWire({ token, ttlMs, fuseKey, cells }: LeaseGrant): Grant {
-  return { token, ttlMs, fuseKey, cells: cells.map(cellToWire) };
+export function grantToWire({ token, ttlMs, fuseKey, cells, traceparent }: LeaseGrant): Grant {
+  return { token, ttlMs, fuseKey, cells: cells.map(cellToWire), traceparent };
 }
 
-export function grantFromWire({ token, ttlMs, fuseKey, cells }: Grant): LeaseGrant {
-  return { token: asLeaseToken(token), ttlMs, fuseKey: asFuseKey(fuseKey), cells: cells.map(cellFromWire) };
+export function grantFromWire({ token, ttlMs, fuseKey, cells, traceparent }: Grant): LeaseGrant {
+  return {
+    token: asLeaseToken(token),
+    ttlMs,
+    fuseKey: asFuseKey(fuseKey),
+    cells: cells.map(cellFromWire),
+    traceparent: asTraceparent(traceparent),
+  };
 }

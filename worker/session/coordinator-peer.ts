@@ -12,7 +12,7 @@ import { connect, type ConnectOptions } from "../../src/rpc/client.ts";
 
 export interface CoordinatorPeer {
   sync(request: SyncRequest, deadlineMs: number, signal: AbortSignal): Promise<SyncResponse>;
-  commit(request: CommitRequest, deadlineMs: number, signal: AbortSignal): Promise<CommitResponse>;
+  commit(request: CommitRequest, deadlineMs: number, signal: AbortSignal, traceparent: string): Promise<CommitResponse>;
   push(): Duplex<PushRequest, PushResponse>;
   close(): void;
 }
@@ -22,8 +22,8 @@ export function coordinatorPeer(options: ConnectOptions): CoordinatorPeer {
   return {
     sync: (request, deadlineMs, signal) =>
       callUnary(connection.control, ControlServiceService.sync, request, { deadlineMs, signal }),
-    commit: (request, deadlineMs, signal) =>
-      callUnary(connection.control, ControlServiceService.commit, request, { deadlineMs, signal }),
+    commit: (request, deadlineMs, signal, traceparent) =>
+      callUnary(connection.control, ControlServiceService.commit, request, { deadlineMs, signal, traceparent }),
     push: () => openDuplex(connection.bulk, BulkServiceService.push),
     close: () => connection.close(),
   };

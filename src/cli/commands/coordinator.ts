@@ -3,6 +3,15 @@ import { EXIT } from "../../core/errors.ts";
 import { defineCommand } from "../command.ts";
 import { logLevelOption } from "../options.ts";
 
+/** Where Prometheus looks for an exporter of OpenTelemetry's. */
+const METRICS_PORT = 9464;
+
+/** Undefined: no metrics. */
+function metricsPlace(host: string | undefined, port: number | undefined) {
+  if (host === undefined && port === undefined) return undefined;
+  return { host: host ?? "127.0.0.1", port: port ?? METRICS_PORT };
+}
+
 export const coordinatorCommand = defineCommand({
   usage: "coordinator",
   summary: "Serve a store: hands out cells to workers and keeps what they send, until Ctrl-C",
@@ -55,6 +64,19 @@ export const coordinatorCommand = defineCommand({
       group: "Network:",
       describe: "Listen beyond loopback without TLS: others on the network can read tokens and data",
     },
+    "metrics-port": {
+      type: "number",
+      group: "Metrics:",
+      requiresArg: true,
+      describe:
+        "Serve Prometheus metrics and probes (/metrics, /livez, /readyz) on this port; 0 for any free one [off]",
+    },
+    "metrics-host": {
+      type: "string",
+      group: "Metrics:",
+      requiresArg: true,
+      describe: "Address for them [127.0.0.1; with it alone the port is 9464]",
+    },
     "expect-workers": {
       type: "number",
       requiresArg: true,
@@ -82,6 +104,7 @@ export const coordinatorCommand = defineCommand({
         accessFile: args["access-file"],
         tls: serverTls(args, io),
         allowPlaintext: args["allow-plaintext"],
+        metrics: metricsPlace(args["metrics-host"], args["metrics-port"]),
         logLevel: args["log-level"],
         expectWorkers: args["expect-workers"],
       },

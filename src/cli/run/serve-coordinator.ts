@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { messageOf, OccamError } from "../../core/errors.ts";
 import { createLogger, type Logger, type LogLevel } from "../../core/log.ts";
+import { openTracer } from "../../core/trace.ts";
 import type { ServerTls } from "../../rpc/tls.ts";
 import type { Tokens } from "../../rpc/tokens.ts";
 import type { Io } from "../io.ts";
@@ -22,6 +23,8 @@ export interface ServeArgs {
   readonly accessFile: string | undefined;
   readonly tls: ServerTls | undefined;
   readonly allowPlaintext: boolean;
+  /** Undefined: none. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
   readonly logLevel: LogLevel;
   readonly expectWorkers: number;
 }
@@ -35,7 +38,11 @@ export async function serveCoordinator(args: ServeArgs, io: Io): Promise<void> {
   makeFolder(storeDir);
   const logger = createLogger({ component: "coordinator", level: args.logLevel });
   const { tokens, path } = await tokensOf(args, storeDir, io, logger);
+  const tracer = await openTracer("coordinator", io.env);
+  const metrics = await openMetrics(args);
   const coordinator = await startCoordinator({
+    tracer,
+    ...(metrics === undefined ? {} : { meter: metrics.meter }),
     storeDir,
     host: args.host,
     port: wholeNumber("--port", args.port, 0, 0),
@@ -47,12 +54,36 @@ export async function serveCoordinator(args: ServeArgs, io: Io): Promise<void> {
     logger,
     ...(isSupervised() ? { timings: { heartbeatMs: LOCAL_HEARTBEAT_MS } } : {}),
   });
+  const served = await metrics?.serve(coordinator, logger).catch(async (error: unknown) => {
+    await coordinator.stop();
+    throw error;
+  });
   if (isSupervised()) await reportToSupervisor({ type: "ready", address: coordinator.address });
   else await io.out.write(welcome(coordinator.address, coordinator.port, path, args));
   // A store that cannot be written any more ends the process: the next one goes on from what is stored.
   const failure = await Promise.race([stop.requested.then(() => undefined), coordinator.failed]);
   await coordinator.stop();
+  await served?.stop();
+  await tracer.close();
   if (failure !== undefined) throw failure;
+}
+
+/** Metrics, when they are asked for; else nothing of them is loaded. */
+async function openMetrics({ metrics: place }: ServeArgs) {
+  if (place === undefined) return undefined;
+  // oxlint-disable-next-line no-restricted-imports -- this command is the side
+  const { Metrics } = await import("../../../coordinator/http/metrics.ts");
+  // oxlint-disable-next-line no-restricted-imports -- this command is the side
+  const { serveMetrics } = await import("../../../coordinator/http/metrics-server.ts");
+  const metrics = new Metrics();
+  const port = wholeNumber("--metrics-port", place.port, 0, 0);
+  return {
+    meter: metrics,
+    serve: (coordinator: Parameters<typeof metrics.read>[0], logger: Logger) => {
+      metrics.read(coordinator);
+      return serveMetrics({ host: place.host, port, metrics, isReady: () => coordinator.isReady(), logger });
+    },
+  };
 }
 
 function makeFolder(storeDir: string): void {

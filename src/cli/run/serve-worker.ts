@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { EXIT } from "../../core/errors.ts";
 import { asWorkerId } from "../../core/ids.ts";
 import { createLogger, type LogLevel } from "../../core/log.ts";
+import { openTracer } from "../../core/trace.ts";
 import type { ClientTls } from "../../rpc/tls.ts";
 import type { Io } from "../io.ts";
 import { wholeNumber } from "../numbers.ts";
@@ -32,7 +33,9 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
   // oxlint-disable-next-line no-restricted-imports -- this command is the side
   const { startWorker } = await import("../../../worker/main.ts");
   const workerId = asWorkerId(args.id ?? `${hostname()}-${process.pid}`);
+  const tracer = await openTracer("worker", io.env);
   const worker = await startWorker({
+    tracer,
     address: args.coordinator,
     token: requireToken(args.tokenFile, io),
     tls: args.tls,
@@ -47,7 +50,11 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
   if (isSupervised()) await reportToSupervisor({ type: "ready", address: args.coordinator, backend: worker.backend });
   else await io.out.write(`worker ${workerId} works for ${args.coordinator}\n`);
   void drainOn(stop, worker, io);
-  return worker.done;
+  try {
+    return await worker.done;
+  } finally {
+    await tracer.close();
+  }
 }
 
 async function drainOn(stop: StopRequest, worker: { drain(): void }, io: Io): Promise<void> {

@@ -64,6 +64,7 @@ describe("a sync", () => {
       host: "here",
       pid: 1,
       packageVersion: "0",
+      numericsVersion: 0,
     };
     for (const field of ["backend", "host", "packageVersion"]) {
       await expect(sync({ capabilities: { ...capabilities, [field]: long } })).rejects.toMatchObject(tooMuch);

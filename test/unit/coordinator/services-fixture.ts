@@ -104,6 +104,7 @@ export function sync(overrides: Partial<SyncRequest> = {}) {
 export function syncRequest(overrides: Partial<SyncRequest> = {}): SyncRequest {
   return {
     protocolVersion: PROTOCOL_VERSION,
+    oldestProtocolVersion: 0,
     workerId: "w1",
     sessionId: "s1",
     capabilities: {
@@ -113,6 +114,7 @@ export function syncRequest(overrides: Partial<SyncRequest> = {}): SyncRequest {
       host: "here",
       pid: 7,
       packageVersion: PACKAGE_VERSION,
+      numericsVersion: 0,
     },
     freeSlots: 1,
     held: [],

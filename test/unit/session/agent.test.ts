@@ -239,6 +239,7 @@ describe("a worker", () => {
       token: 99n,
       ttlMs: 1_000,
       fuseKey: "k",
+      traceparent: "",
       cells: [{ cellId: id, configJson: '{"of":"another version"}', attempt: 1 }],
     });
     await worker(scripted);

@@ -109,7 +109,13 @@ export class ScriptedCoordinator {
     const token = this.#nextToken++;
     const cells = seeds.map((seed) => ({ cell: cellWithSeed(seed), attempt: 1 }));
     this.#grants.push(
-      grantToWire({ token: asLeaseToken(token), ttlMs: 30_000, fuseKey: asFuseKey("0123456789abcdef"), cells }),
+      grantToWire({
+        token: asLeaseToken(token),
+        ttlMs: 30_000,
+        fuseKey: asFuseKey("0123456789abcdef"),
+        cells,
+        traceparent: "",
+      }),
     );
     this.wake();
     return token;
