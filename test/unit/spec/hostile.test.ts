@@ -87,7 +87,7 @@ describe("a hostile sweep file", () => {
       }),
       { numRuns: 200 },
     );
-  });
+  }, 120_000);
 
   it("of a good one with parts cut out, doubled, or replaced is a sweep or a list of mistakes", () => {
     const spice = fc.constantFrom(
@@ -131,7 +131,7 @@ describe("a hostile sweep file", () => {
       }),
       { numRuns: 500 },
     );
-  });
+  }, 120_000);
 });
 
 describe("aliases", () => {
