@@ -9,6 +9,7 @@ import { NO_TRACER, type Tracer } from "../src/core/trace.ts";
 import { NUMERICS_VERSION } from "../src/core/version.ts";
 import { CellBook, type HotCell } from "./hot/cell-book.ts";
 import { ChangeSignal } from "./hot/change-signal.ts";
+import { HealthBook } from "./hot/health-book.ts";
 import type { Hot } from "./hot/hot.ts";
 import { LeaseBook } from "./hot/lease-book.ts";
 import { LeaseClock } from "./hot/lease-clock.ts";
@@ -17,7 +18,7 @@ import { SessionBook } from "./hot/session-book.ts";
 import { SweepBook } from "./hot/sweep-book.ts";
 import { push, type PushCommand, type PushReply } from "./ingest/push.ts";
 import { StreamBook } from "./ingest/stream-book.ts";
-import { endLease } from "./lease/attempts.ts";
+import { endLease, retryDue } from "./lease/attempts.ts";
 import { commit, type CommitCommand, type CommitReply } from "./lease/commit.ts";
 import { sync } from "./lease/sync.ts";
 import type { SyncCommand, SyncReply } from "./lease/sync-messages.ts";
@@ -26,6 +27,7 @@ import { NO_METER, type Meter } from "./meter.ts";
 import { PendingWork } from "./schedule/pending-work.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import type { Store } from "./store/store.ts";
+import { DEFAULT_QUOTAS, type Quotas } from "./sweep/check-size.ts";
 import type { SpecReader } from "./sweep/spec-reader.ts";
 import { SweepDesk } from "./sweep/sweep-desk.ts";
 import { timingsOf, type Timings } from "./timings.ts";
@@ -36,6 +38,7 @@ export interface CoordinatorOptions {
   readonly logger: Logger;
   readonly specs: SpecReader;
   readonly timings?: Partial<Timings>;
+  readonly quotas?: Partial<Quotas>;
   /** Workers that are on their way, as far as is known. */
   readonly expectedWorkers?: number;
   readonly meter?: Meter;
@@ -130,13 +133,14 @@ export class Coordinator {
     });
   }
 
-  /** Ends the leases whose time is up. */
+  /** Ends the leases whose time is up, and the waits that are over. */
   #tick(): void {
     const { hot } = this;
     const stillMs = hot.leaseClock.tick();
     if (stillMs > 0) hot.logger.warn({ stillMs }, "this process stood still; leases are extended by that");
     const nowMs = hot.leaseClock.nowMs();
     for (const lease of hot.leases.all()) endLease(hot, lease, { kind: "time", nowMs });
+    retryDue(hot, nowMs);
   }
 }
 
@@ -156,6 +160,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     numericsVersion: options.numericsVersion ?? NUMERICS_VERSION,
     specs,
     timings,
+    quotas: { ...DEFAULT_QUOTAS, ...options.quotas },
     epoch,
     work,
     startedMs: clock.nowMs(),
@@ -177,6 +182,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
       workers: LIMITS.workers,
       forgetMs: timings.workerForgetMs,
     }),
+    health: new HealthBook(timings),
     sweeps: new SweepBook(counters.nextSweepSeq),
     streams: new StreamBook(counters.nextStreamId, counters.nextLogSeq),
     workerNews: new ChangeSignal(),

@@ -56,6 +56,10 @@ export const LIMITS = {
   sessions: 10_000,
   /** Lines that a tail gives of what is stored when it is asked for the last ones; they are held in memory. */
   lastLines: 100_000,
+  /** Last log lines of a cell that are shown with it. */
+  explainedLines: 50,
+  /** Texts that a sweep may require of its workers, and labels of one worker. */
+  requirements: 32,
   /** States that a listing is filtered by. */
   stateFilters: 64,
   /** Ids of one look-up. */

@@ -24,6 +24,7 @@ import { openSqliteStore } from "./store/sqlite/open-sqlite.ts";
 import { NO_METER, type Meter } from "./meter.ts";
 import type { Store } from "./store/store.ts";
 import type { Hot } from "./hot/hot.ts";
+import type { Quotas } from "./sweep/check-size.ts";
 import { specReader } from "./sweep/read-spec.ts";
 import { timingsOf, type Timings } from "./timings.ts";
 
@@ -52,6 +53,7 @@ export interface CoordinatorStartOptions {
   readonly numericsVersion?: number;
   readonly meter?: Meter;
   readonly tracer?: Tracer;
+  readonly quotas?: Partial<Quotas>;
   /** Workers that are on their way: the first to come leaves the others their share. */
   readonly expectedWorkers?: number;
 }
@@ -141,13 +143,14 @@ function reachable(host: string, port: number): string | undefined {
 }
 
 function openCoordinator(options: CoordinatorStartOptions, store: Store): Promise<Coordinator> {
-  const { clock, logger, timings, expectedWorkers = 0, numericsVersion, meter, tracer } = options;
+  const { clock, logger, timings, quotas = {}, expectedWorkers = 0, numericsVersion, meter, tracer } = options;
   return Coordinator.open({
     store,
     clock,
     logger,
     specs: specReader,
     timings: timingsOf(timings),
+    quotas,
     expectedWorkers,
     ...(numericsVersion === undefined ? {} : { numericsVersion }),
     ...(meter === undefined ? {} : { meter }),

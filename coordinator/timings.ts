@@ -13,6 +13,16 @@ export interface Timings {
   readonly readoptionMs: number;
   /** A sync that waits for work is answered after this long at the latest; below common proxies' 30-60 s idle limits. */
   readonly longPollMaxMs: number;
+  /** A lease that is listed and makes no step for so long, or for 20 of its median steps where that is longer, is stuck. */
+  readonly stallMs: number;
+  /** The longest wait of a failed cell before its second try; doubled for each further one ... */
+  readonly retryMs: number;
+  /** ... up to this. */
+  readonly retryMaxMs: number;
+  /** How long a worker that failed cell after cell gets none; doubled each time that it fails on probation ... */
+  readonly brokenMs: number;
+  /** ... up to this. */
+  readonly brokenMaxMs: number;
   /** Between two looks at the deadlines of leases. */
   readonly tickMs: number;
   /** How long the writes of many callers are gathered into one transaction. A transaction costs about as much. */
@@ -47,6 +57,11 @@ export const DEFAULT_TIMINGS: Timings = {
   acceptMs: 10_000,
   readoptionMs: 30_000,
   longPollMaxMs: 25_000,
+  stallMs: 300_000,
+  retryMs: 5_000,
+  retryMaxMs: 300_000,
+  brokenMs: 600_000,
+  brokenMaxMs: 3_600_000,
   tickMs: 1_000,
   gatherMs: 2,
   workerForgetMs: 600_000,

@@ -36,6 +36,8 @@ export interface WorkerOptions {
   readonly backend: BackendChoice;
   /** Cells of one shard, at the most; by default what is good for the backend. */
   readonly maxFuseWidth?: number;
+  /** For sweeps that require them. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** The coordinator is looked for from then on; by default at once. The backend opens meanwhile. */
   readonly coordinatorUp?: Promise<void>;
   readonly clock: Clock;
@@ -73,6 +75,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     },
     coordinatorUp: options.coordinatorUp ?? Promise.resolve(),
     maxFuseWidth: options.maxFuseWidth,
+    labels: options.labels ?? {},
     memoryLimitBytes: MEMORY_SHARE * freemem(),
     clock,
     logger: logger.child({ worker: workerId, session: sessionId }),

@@ -72,7 +72,8 @@ function decodeSync({ hot }: Coordinator, request: SyncRequest, workerId: Worker
 }
 
 function decodeCapabilities(hot: Hot, capabilities: NonNullable<SyncRequest["capabilities"]>): WorkerCapabilities {
-  const { backend, maxFuseWidth, memoryBytes, host, pid, packageVersion, numericsVersion } = capabilities;
+  const { backend, maxFuseWidth, memoryBytes, host, pid, packageVersion, numericsVersion, labels } = capabilities;
+  atMost(Object.keys(labels).length, LIMITS.requirements, "labels");
   return {
     backend: shortText(backend, "backend"),
     maxFuseWidth: Math.max(1, maxFuseWidth),
@@ -81,6 +82,9 @@ function decodeCapabilities(hot: Hot, capabilities: NonNullable<SyncRequest["cap
     pid,
     packageVersion: shortText(packageVersion, "package_version"),
     numericsVersion: numericsVersion === 0 ? hot.numericsVersion : numericsVersion,
+    labels: Object.fromEntries(
+      Object.entries(labels).map(([name, value]) => [shortText(name, "label"), shortText(value, `label ${name}`)]),
+    ),
   };
 }
 

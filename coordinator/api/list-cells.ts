@@ -3,11 +3,11 @@ import type { ListCellsRequest, ListCellsResponse } from "../../proto/gen/occam/
 import type { RecordState } from "../../src/result/row.ts";
 import type { Send } from "../../src/rpc/adapters.ts";
 import { cellState } from "../../src/wire/enums.ts";
+import { storedState } from "../hot/cell-book.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import { LIMITS } from "../limits.ts";
 import type { CellQuery, CellRow } from "../store/store.ts";
-import type { StoredCellState } from "../store/change.ts";
 import { onlyCell } from "./only-cell.ts";
 import { atMost } from "./within.ts";
 
@@ -20,6 +20,7 @@ export async function listCells(
 ): Promise<void> {
   atMost(request.states.length, LIMITS.stateFilters, "states");
   const wanted = new Set(request.states.map((state) => cellState.fromWire(state)));
+  const logLines = Math.min(request.logLines, LIMITS.explainedLines);
   const states = [...new Set([...wanted].map(storedState))];
   const idPrefix = request.cellId === "" ? "" : await onlyCell(hot, sweep, request.cellId);
   const query: CellQuery = { sweepSeq: sweep.seq, states, idPrefix };
@@ -28,19 +29,22 @@ export async function listCells(
     const page = await hot.store.listCells(query, after, LIMITS.pageRows);
     for (const row of page) {
       const state = liveState(hot, row);
-      if (wanted.size === 0 || wanted.has(state)) await send(cellMessage(row, state));
+      if (wanted.size > 0 && !wanted.has(state)) continue;
+      const lines = state === "quarantined" && logLines > 0 ? await hot.store.lastLines(row.key, logLines) : [];
+      await send(
+        cellMessage(
+          row,
+          state,
+          lines.map(({ message }) => message),
+        ),
+      );
     }
     if (page.length < LIMITS.pageRows) return;
     after = page.at(-1)!.gridIndex;
   }
 }
 
-/** The state that a cell in this state has in the store. */
-function storedState(state: RecordState): StoredCellState {
-  return state === "leased" || state === "running" ? "pending" : state;
-}
-
-function cellMessage(row: CellRow, state: RecordState): ListCellsResponse {
+function cellMessage(row: CellRow, state: RecordState, logTail: readonly string[]): ListCellsResponse {
   return {
     cellId: row.id,
     gridIndex: BigInt(row.gridIndex),
@@ -54,12 +58,15 @@ function cellMessage(row: CellRow, state: RecordState): ListCellsResponse {
     workerId: row.result?.workerId ?? "",
     cached: row.cached,
     committedMs: BigInt(row.result?.committedMs ?? 0),
+    oom: row.oom,
+    preempted: row.preempted,
+    logTail,
   };
 }
 
 /** A pending cell may be leased or running: memory knows. What has ended in memory and not in the store is still running. */
-function liveState(hot: Hot, row: CellRow): RecordState {
+export function liveState(hot: Hot, row: CellRow): RecordState {
   if (row.state !== "pending") return row.state;
   const live = hot.cells.get(row.scope, row.id)?.life.state.kind ?? "pending";
-  return live === "pending" || live === "leased" ? live : "running";
+  return live === "pending" || live === "leased" || live === "retry-wait" ? live : "running";
 }

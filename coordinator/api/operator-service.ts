@@ -3,6 +3,8 @@ import {
   OperatorServiceService,
   type CancelSweepRequest,
   type CancelSweepResponse,
+  type ExplainCellRequest,
+  type ExplainCellResponse,
   type FindCachedRequest,
   type FindCachedResponse,
   type GetServerRequest,
@@ -35,6 +37,8 @@ import { LIMITS } from "../limits.ts";
 import { listCells } from "./list-cells.ts";
 import { listSeries } from "./list-series.ts";
 import { audited } from "./audit.ts";
+import { explain } from "./explain-cell.ts";
+import { steerCalls } from "./steer-calls.ts";
 import { sweepMessage } from "./sweep-message.ts";
 import { tailLogs } from "./tail-logs.ts";
 import { watchSweep } from "./watch-sweep.ts";
@@ -45,6 +49,7 @@ export function operatorService(coordinator: Coordinator): Service {
   const implementation: Record<keyof typeof OperatorServiceService, unknown> = {
     ...serverCalls(coordinator),
     ...sweepCalls(coordinator),
+    ...steerCalls(coordinator),
     ...cellCalls(coordinator),
   };
   return { definition: OperatorServiceService, implementation: implementation as unknown as OperatorServiceServer };
@@ -69,17 +74,20 @@ function sweepCalls(coordinator: Coordinator) {
     submitSweep: unary<SubmitSweepRequest, SubmitSweepResponse>(async (request, context) => {
       checkSubmission(request);
       const { traceparent } = context;
-      const { sweep, created } = await audited(
+      const { sweep, created, replaced } = await audited(
         hot,
         context,
         { action: "SubmitSweep", target: request.fileName },
         () =>
           traced(hot.tracer, "SubmitSweep", traceparent, ({ traceparent: own }) =>
-            coordinator.sweeps.submit({ ...request, traceparent: own }),
+            coordinator.sweeps.submit({ ...request, traceparent: own, submitter: context.principal.name }),
           ),
-        (submitted) => `${submitted.created ? "created" : "was here"} ${submitted.sweep.record.id}`,
+        (submitted) =>
+          [`${submitted.created ? "created" : "was here"} ${submitted.sweep.record.id}`, ...submitted.replaced].join(
+            ", replaced ",
+          ),
       );
-      return { sweep: sweepMessage(sweep), created };
+      return { sweep: sweepMessage(sweep), created, replaced };
     }),
     getSweep: unary<GetSweepRequest, GetSweepResponse>(async ({ sweep }) => ({
       sweep: sweepMessage(hot.sweeps.find(sweep)),
@@ -107,7 +115,9 @@ function sweepCalls(coordinator: Coordinator) {
   };
 }
 
-function checkSubmission({ fileName, requestId }: SubmitSweepRequest): void {
+function checkSubmission({ fileName, requestId, require }: SubmitSweepRequest): void {
+  atMost(require.length, LIMITS.requirements, "requirements");
+  for (const text of require) shortText(text, "require");
   atMost(fileName.length, LIMITS.fileNameChars, "characters in file_name");
   shortText(requestId, "request_id");
 }
@@ -118,6 +128,7 @@ function cellCalls(coordinator: Coordinator) {
     listCells: serverStreaming<ListCellsRequest, ListCellsResponse>((request, send, { signal }) =>
       listCells(hot, hot.sweeps.find(request.sweep), request, send, signal),
     ),
+    explainCell: unary<ExplainCellRequest, ExplainCellResponse>((request) => explain(hot, request)),
     listSeries: serverStreaming<ListSeriesRequest, ListSeriesResponse>((request, send, { signal }) =>
       listSeries(hot, hot.sweeps.find(request.sweep), request, send, signal),
     ),

@@ -4,7 +4,7 @@ import { sweepState } from "../../src/wire/enums.ts";
 import type { Sweep } from "../hot/sweep.ts";
 
 export function sweepMessage(sweep: Sweep): SweepMessage {
-  const { id, name, createdMs, specText, fileName, scope } = sweep.record;
+  const { id, name, createdMs, specText, fileName, scope, require, submitter } = sweep.record;
   return {
     sweepId: id,
     name,
@@ -15,6 +15,11 @@ export function sweepMessage(sweep: Sweep): SweepMessage {
     specText,
     fileName,
     noCache: scope !== "",
+    paused: sweep.paused,
+    priority: sweep.priority,
+    maxWorkers: sweep.maxWorkers,
+    require,
+    submitter,
   };
 }
 

@@ -27,14 +27,14 @@ export async function tailLogs(
   if (request.last > 0) {
     const endSeq = hot.streams.nextLogSeq;
     const rows = await lastLines(hot, query, matches, request.last, { from: after, to: endSeq });
-    for (const row of rows) await send(lineMessage(row));
+    for (const row of rows) await send(tailLine(row));
     after = endSeq - 1;
     if (!request.follow) return;
   }
   while (!until.aborted) {
     const { version } = hot.logChanges;
     const page = await hot.store.listLogs(query, after, LIMITS.logPageRows);
-    for (const row of page) if (matches(row)) await send(lineMessage(row));
+    for (const row of page) if (matches(row)) await send(tailLine(row));
     after = page.at(-1)?.seq ?? after;
     if (page.length === LIMITS.logPageRows) continue;
     if (!request.follow) return;
@@ -90,7 +90,8 @@ function placeOf(resumeToken: string): number {
   return Number(resumeToken);
 }
 
-function lineMessage(row: LogRow): TailLogsResponse {
+/** A line, as a message. */
+export function tailLine(row: LogRow): TailLogsResponse {
   return {
     resumeToken: String(row.seq),
     workerId: row.workerId,

@@ -21,17 +21,19 @@ function workerMessage(hot: Hot, session: WorkerSession, nowMs: number): Worker 
   if (seenMs === undefined || nowMs - seenMs > hot.timings.workerForgetMs) return undefined;
   const leases = [...session.leases];
   const gone = nowMs - seenMs > hot.timings.leaseTtlMs;
+  const health = hot.health.get(session.workerId);
   // It said that it would go, and it is gone.
   if (gone && session.draining && leases.length === 0) return undefined;
   return {
     workerId: session.workerId,
     sessionId: session.sessionId,
-    state: workerState.toWire(gone ? "lost" : stateOf(session, leases)),
+    state: workerState.toWire(gone ? "lost" : health.kind === "sound" ? stateOf(session, leases) : "broken"),
     capabilities: { ...capabilities, memoryBytes: BigInt(capabilities.memoryBytes) },
     lastSeenMs: BigInt(session.seenAtMs),
     cellsHeld: leases.reduce((sum, lease) => sum + lease.open, 0),
     cellsCommitted: BigInt(session.committed),
     activity: leases.map(activityOf).join("; "),
+    brokenReason: health.kind === "sound" ? "" : health.reason,
   };
 }
 

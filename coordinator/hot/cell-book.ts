@@ -3,14 +3,24 @@
  * store.
  *
  * Invariants, kept by the one function that changes a cell, `apply`:
- * 1. A cell stands in the pending work exactly while its state is pending and one of its sweeps is running.
- * 2. The counts of every sweep that contains the cell follow its state.
+ * 1. A cell stands in the pending work exactly while its state is pending and one of its sweeps is running: in the queues of the
+ *    one that gives it out first.
+ * 2. The counts of every sweep that contains the cell follow its life.
+ * 3. `waiting` are the cells whose state is retry-wait.
  */
 import { invariant } from "../../src/core/errors.ts";
 import type { CellId, FuseKey } from "../../src/core/ids.ts";
-import { NEW_CELL, transition, type CellEvent, type CellLife, type CellState } from "../lease/cell-state.ts";
-import type { PendingWork, WorkQueue } from "../schedule/pending-work.ts";
-import type { CellFigures, NewCell } from "../store/change.ts";
+import {
+  isOpen,
+  NEW_CELL,
+  transition,
+  type CellEvent,
+  type CellLife,
+  type CellState,
+  type CellStateKind,
+} from "../lease/cell-state.ts";
+import type { CellNeeds, PendingWork, WorkQueue } from "../schedule/pending-work.ts";
+import type { CellFigures, NewCell, StoredCellState } from "../store/change.ts";
 import type { StoredCell } from "../store/store.ts";
 import type { Sweep } from "./sweep.ts";
 
@@ -33,6 +43,7 @@ interface Entry extends HotCell {
 export class CellBook {
   readonly #cells = new Map<string, Entry>();
   readonly #work: PendingWork<HotCell>;
+  readonly #waiting = new Set<HotCell>();
   /** Lists of sweeps by their seqs, so that a million cells share one. */
   readonly #lists = new Map<string, readonly Sweep[]>();
 
@@ -61,6 +72,11 @@ export class CellBook {
     return this.#cells.values();
   }
 
+  /** Cells that have failed and are not to be tried yet. */
+  get waiting(): ReadonlySet<HotCell> {
+    return this.#waiting;
+  }
+
   addNew(cell: NewCell, sweep: Sweep): HotCell {
     return this.#add(cell, NEW_CELL, [sweep]);
   }
@@ -75,7 +91,7 @@ export class CellBook {
     const entry = this.#entry(cell);
     invariant(!entry.sweeps.includes(sweep), `cell ${cell.id} is in sweep ${sweep.record.id} once`);
     entry.sweeps = this.#list([...entry.sweeps, sweep].sort((left, right) => left.seq - right.seq));
-    sweep.countIn(entry.life.state);
+    sweep.countIn(entry.life);
     this.requeue(entry);
   }
 
@@ -85,17 +101,19 @@ export class CellBook {
     const next = transition(entry.life, event);
     if (next === undefined) return undefined;
     for (const sweep of entry.sweeps) {
-      sweep.countOut(entry.life.state);
-      sweep.countIn(next.state);
+      sweep.countOut(entry.life);
+      sweep.countIn(next);
       sweep.changes.changed();
     }
     this.#dequeue(entry);
     entry.life = next;
     this.#enqueue(entry);
+    if (next.state.kind === "retry-wait") this.#waiting.add(entry);
+    else this.#waiting.delete(entry);
     return next.state;
   }
 
-  /** Its sweeps have changed state. */
+  /** Its sweeps have changed: their states, who is paused, what comes first. */
   requeue(cell: HotCell): void {
     const entry = this.#entry(cell);
     this.#dequeue(entry);
@@ -104,8 +122,7 @@ export class CellBook {
 
   /** Drops the cell when it has ended; to be called once its end is durable. */
   evict(cell: HotCell): void {
-    const { kind } = cell.life.state;
-    if (kind === "pending" || kind === "leased" || kind === "running") return;
+    if (isOpen(cell.life.state)) return;
     const name = nameOf(cell.scope, cell.id);
     if (this.#cells.get(name) === cell) this.#cells.delete(name);
   }
@@ -119,7 +136,7 @@ export class CellBook {
     const { key, id, scope, fuseKey } = cell;
     const entry: Entry = { key, id, scope, fuseKey, life, sweeps: this.#list(sweeps), queue: undefined };
     this.#cells.set(nameOf(scope, id), entry);
-    if (!counted) for (const sweep of sweeps) sweep.countIn(life.state);
+    if (!counted) for (const sweep of sweeps) sweep.countIn(life);
     this.#enqueue(entry);
     return entry;
   }
@@ -130,10 +147,8 @@ export class CellBook {
 
   #enqueue(entry: Entry): void {
     if (entry.life.state.kind !== "pending") return;
-    const sweep = entry.sweeps.find((candidate) => candidate.state === "running");
-    if (sweep !== undefined) {
-      entry.queue = this.#work.add(sweep.seq, entry.fuseKey, entry.life.widthLimit, entry);
-    }
+    const sweep = giverOf(entry.sweeps);
+    if (sweep !== undefined) entry.queue = this.#work.add(sweep.seq, entry.fuseKey, needsOf(entry.life), entry);
   }
 
   #dequeue(entry: Entry): void {
@@ -151,14 +166,37 @@ export class CellBook {
   }
 }
 
+/** The sweep that a pending cell is given out by: one that is not paused before one that is, then the first in the order of work. */
+export function giverOf(sweeps: readonly Sweep[]): Sweep | undefined {
+  let best: Sweep | undefined;
+  for (const sweep of sweeps) {
+    if (sweep.state === "running" && (best === undefined || isBefore(sweep, best))) best = sweep;
+  }
+  return best;
+}
+
+function isBefore(left: Sweep, right: Sweep): boolean {
+  const [leftPaused, rightPaused] = [left.paused !== "", right.paused !== ""];
+  return leftPaused === rightPaused ? left.priority > right.priority : rightPaused;
+}
+
+const NO_NEEDS: CellNeeds = Object.freeze({ widthLimit: 0, triedOn: NEW_CELL.triedOn, memoryAbove: 0 });
+
+function needsOf({ widthLimit, triedOn, memoryAbove }: CellLife): CellNeeds {
+  return widthLimit === 0 && memoryAbove === 0 && triedOn.length === 0
+    ? NO_NEEDS
+    : { widthLimit, triedOn, memoryAbove };
+}
+
 function nameOf(scope: string, id: CellId): string {
   return scope === "" ? id : `${scope}/${id}`;
 }
 
 function lifeOf(cell: StoredCell): CellLife {
-  const { attempts, lost, failed, oom, widthLimit } = cell;
-  const fresh = attempts + lost + failed + oom + widthLimit === 0 && cell.state === "pending";
-  return fresh ? NEW_CELL : { state: stateOf(cell), attempts, lost, failed, oom, widthLimit };
+  const { attempts, lost, failed, oom, preempted, widthLimit, triedOn, memoryAbove } = cell;
+  // Without a grant there was nothing that could go wrong.
+  if (attempts === 0 && cell.state === "pending") return NEW_CELL;
+  return { state: stateOf(cell), attempts, lost, failed, oom, preempted, widthLimit, triedOn, memoryAbove };
 }
 
 function stateOf(cell: StoredCell): CellState {
@@ -174,9 +212,23 @@ function stateOf(cell: StoredCell): CellState {
   }
 }
 
-/** What the store keeps of a cell: leased and running are told by open leases. */
-export function figuresOf({ state, lost, failed, oom, widthLimit }: CellLife): CellFigures {
-  const stored = state.kind === "leased" || state.kind === "running" ? "pending" : state.kind;
+/** What the store keeps of a cell: leased and running are told by open leases; after a restart nothing waits for its next try. */
+export function figuresOf({ state, attempts: _, ...figures }: CellLife): CellFigures {
   const reason = state.kind === "quarantined" ? state.reason : "";
-  return { state: stored, reason, lost, failed, oom, widthLimit };
+  return { ...figures, state: storedState(state.kind), reason };
+}
+
+/** The state that the store has for a cell in this one. */
+export function storedState(kind: CellStateKind): StoredCellState {
+  switch (kind) {
+    case "pending":
+    case "leased":
+    case "running":
+    case "retry-wait":
+      return "pending";
+    case "committed":
+    case "quarantined":
+    case "cancelled":
+      return kind;
+  }
 }

@@ -15,10 +15,12 @@ import type { PendingWork } from "../schedule/pending-work.ts";
 import type { Meter } from "../meter.ts";
 import type { GroupCommit } from "../store/group-commit.ts";
 import type { Store } from "../store/store.ts";
+import type { Quotas } from "../sweep/check-size.ts";
 import type { SpecReader } from "../sweep/spec-reader.ts";
 import type { Timings } from "../timings.ts";
 import type { CellBook, HotCell } from "./cell-book.ts";
 import type { ChangeSignal } from "./change-signal.ts";
+import type { HealthBook } from "./health-book.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { LeaseClock } from "./lease-clock.ts";
 import type { SessionBook } from "./session-book.ts";
@@ -29,6 +31,7 @@ export interface Hot {
   /** The clock that leases run on. */
   readonly leaseClock: LeaseClock;
   readonly timings: Timings;
+  readonly quotas: Quotas;
   readonly logger: Logger;
   readonly meter: Meter;
   readonly tracer: Tracer;
@@ -45,6 +48,7 @@ export interface Hot {
   readonly work: PendingWork<HotCell>;
   readonly leases: LeaseBook;
   readonly sessions: SessionBook;
+  readonly health: HealthBook;
   readonly sweeps: SweepBook;
   readonly streams: StreamBook;
   /** There may be something new for a worker that waits: work, a revocation, a newer session. */

@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. Tokens grow with every grant on one store.
- * 2. `leasedFlops` is the sum over live leases of the operations that are still to do.
+ * 2. `leasedFlops` is the sum over live leases of the operations that are still to do, `flopsOf` that of one sweep.
+ * 3. `workersOf` a sweep are those with a lease of it that has not ended.
  */
 import { invariant } from "../../src/core/errors.ts";
 import {
@@ -39,6 +40,8 @@ export interface HotLease {
   readonly workerId: WorkerId;
   readonly sessionId: SessionId;
   readonly fuseKey: FuseKey;
+  /** The sweep that gave the cells. */
+  readonly sweepSeq: number;
   /** Cells that it was granted with. */
   readonly width: number;
   readonly state: LeaseState;
@@ -71,6 +74,7 @@ export interface NewLease {
   readonly workerId: WorkerId;
   readonly sessionId: SessionId;
   readonly fuseKey: FuseKey;
+  readonly sweepSeq: number;
   readonly width: number;
   readonly cells: readonly HotCell[];
   readonly state: LeaseState;
@@ -85,6 +89,8 @@ export class LeaseBook {
   readonly #leases = new Map<LeaseToken, Entry>();
   readonly #timings: Timings;
   readonly #whyEnded = new Map<LeaseToken, string>();
+  /** Of sweeps that have leases. */
+  readonly #bySweep = new Map<number, { flops: number; readonly leases: Map<WorkerId, number> }>();
   #nextToken: number;
   #leasedFlops = 0;
 
@@ -95,6 +101,15 @@ export class LeaseBook {
 
   get leasedFlops(): number {
     return this.#leasedFlops;
+  }
+
+  flopsOf(sweepSeq: number): number {
+    return this.#bySweep.get(sweepSeq)?.flops ?? 0;
+  }
+
+  /** Workers with leases of the sweep, with how many. */
+  workersOf(sweepSeq: number): ReadonlyMap<WorkerId, number> {
+    return this.#bySweep.get(sweepSeq)?.leases ?? NOBODY;
   }
 
   newToken(): LeaseToken {
@@ -117,6 +132,8 @@ export class LeaseBook {
     const members = new Map(cells.map((cell): [CellId, Member] => [cell.id, { cell, ended: undefined, revoked: "" }]));
     const entry: Entry = { ...rest, traceparent, members, open: cells.length, told: true, remainingFlops: 0 };
     this.#leases.set(entry.token, entry);
+    const { leases } = this.#sweep(entry.sweepSeq);
+    leases.set(entry.workerId, (leases.get(entry.workerId) ?? 0) + 1);
     this.#weigh(entry);
     return entry;
   }
@@ -144,6 +161,21 @@ export class LeaseBook {
     if (next === undefined) return;
     entry.state = next;
     this.#weigh(entry);
+    if (next.kind === "ended") this.#leave(entry);
+  }
+
+  #sweep(seq: number) {
+    const known = this.#bySweep.get(seq) ?? { flops: 0, leases: new Map<WorkerId, number>() };
+    this.#bySweep.set(seq, known);
+    return known;
+  }
+
+  #leave({ sweepSeq, workerId }: Entry): void {
+    const { leases } = this.#sweep(sweepSeq);
+    const left = (leases.get(workerId) ?? 0) - 1;
+    if (left > 0) leases.set(workerId, left);
+    else leases.delete(workerId);
+    if (leases.size === 0) this.#bySweep.delete(sweepSeq);
   }
 
   /** Ends the attempt of one of its cells; `revoked`: its worker is to be told to stop it. */
@@ -176,12 +208,18 @@ export class LeaseBook {
 
   #weigh(entry: Entry): void {
     const remaining = entry.open * entry.flopsPerCell * remainingShare(entry.state);
-    this.#leasedFlops = Math.max(0, this.#leasedFlops + remaining - entry.remainingFlops);
+    const more = remaining - entry.remainingFlops;
+    this.#leasedFlops = Math.max(0, this.#leasedFlops + more);
+    const sweep = this.#bySweep.get(entry.sweepSeq);
+    if (sweep !== undefined) sweep.flops = Math.max(0, sweep.flops + more);
     entry.remainingFlops = remaining;
   }
 }
 
+const NOBODY: ReadonlyMap<WorkerId, number> = new Map();
+
 function whyEnded({ state, members }: HotLease): string {
   for (const { revoked } of members.values()) if (revoked !== "") return revoked;
+  if (state.kind === "ended" && state.end === "wedged") return "the lease has ended: it made no step for too long";
   return state.kind === "ended" ? `the lease has ended: ${state.end}` : "";
 }

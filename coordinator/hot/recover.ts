@@ -1,6 +1,6 @@
 /** Rebuilds the coordinator's memory from its store at a start. */
 import { afterDurable, type Hot } from "./hot.ts";
-import type { HotCell } from "./cell-book.ts";
+import { giverOf, type HotCell } from "./cell-book.ts";
 import type { Sweep } from "./sweep.ts";
 import { cancelCell } from "../sweep/cancel-cells.ts";
 import { adoptableLease } from "../lease/lease-state.ts";
@@ -16,15 +16,17 @@ export async function recover(hot: Hot): Promise<void> {
   for (const counts of await hot.store.loadCounts()) count(hot, counts);
   for (const { fuseKey, ...group } of await hot.store.loadFuseGroups()) hot.work.setGroup(fuseKey, group);
   hot.sessions.restore(await hot.store.loadSessions(LIMITS.sessions), await hot.store.loadCommitCounts());
+  hot.health.restore(await hot.store.loadBrokenWorkers(), hot.leaseClock.nowMs());
   const byKey = await restoreCells(hot);
   for (const lease of await hot.store.loadOpenLeases()) restoreLease(hot, lease, byKey);
   cancelUnwanted(hot);
   await hot.writer.settled();
 }
 
-function count(hot: Hot, { sweepSeq, state, diverged, cached, count: cells }: StoredCounts): void {
+function count(hot: Hot, { sweepSeq, state, diverged, cached, count: cells, faults }: StoredCounts): void {
   const [sweep] = hot.sweeps.bySeqs([sweepSeq]);
   if (sweep === undefined) return;
+  sweep.countFaults(faults);
   sweep.counts[state] += cells;
   if (state !== "committed") return;
   if (diverged) sweep.counts.diverged += cells;
@@ -53,7 +55,9 @@ function restoreLease(hot: Hot, stored: StoredLease, byKey: ReadonlyMap<number, 
   const cells = stored.openCells.flatMap((key) => byKey.get(key) ?? []);
   const state = adoptableLease(hot.leaseClock.nowMs(), hot.timings);
   const { flopsPerCell } = hot.work.group(fuseKey);
-  const lease = hot.leases.add({ token, workerId, sessionId, fuseKey, width, cells, state, flopsPerCell });
+  // Not stored: whichever sweep would give the first of them out now.
+  const sweepSeq = giverOf(cells[0]?.sweeps ?? [])?.seq ?? 0;
+  const lease = hot.leases.add({ token, workerId, sessionId, fuseKey, sweepSeq, width, cells, state, flopsPerCell });
   for (const cell of cells) hot.cells.apply(cell, { kind: "restored", token });
   const session = hot.sessions.get(workerId);
   if (session?.sessionId === sessionId) hot.sessions.attach(session, lease);

@@ -16,6 +16,8 @@ export interface WorkerCapabilities {
   readonly pid: number;
   readonly packageVersion: string;
   readonly numericsVersion: number;
+  /** What it was started with, to be required by sweeps. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** A worker's current session. */
@@ -49,6 +51,7 @@ const UNKNOWN_CAPABILITIES: WorkerCapabilities = {
   pid: 0,
   packageVersion: "",
   numericsVersion: 0,
+  labels: {},
 };
 
 export interface Arrival {

@@ -144,8 +144,8 @@ export class Metrics implements Meter {
 
 const SWEEP_STATES = ["running", "finished", "cancelled"];
 const LEASE_STATES = ["granted", "adoptable", "held", "ended"];
-const WORKER_STATES = ["idle", "busy", "draining", "lost"];
-const CELL_STATES = ["pending", "leased", "running", "committed", "quarantined", "cancelled"] as const;
+const WORKER_STATES = ["idle", "busy", "draining", "lost", "broken"];
+const CELL_STATES = ["pending", "leased", "running", "retryWait", "committed", "quarantined", "cancelled"] as const;
 
 /** Zero where there is none, so that a series does not end when its last one goes. */
 function countBy<T>(items: Iterable<T>, keyOf: (item: T) => string, keys: readonly string[]): Map<string, number> {

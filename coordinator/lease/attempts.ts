@@ -2,24 +2,38 @@
  * Ends of attempts and leases: the shell around the pure transitions of `cell-state.ts` and `lease-state.ts`. Each function
  * decides in memory and writes the changes in the same turn.
  */
-import type { CellId, LeaseToken } from "../../src/core/ids.ts";
-import { figuresOf, type HotCell } from "../hot/cell-book.ts";
+import { backoffMs } from "../../src/core/backoff.ts";
+import type { CellId, LeaseToken, WorkerId } from "../../src/core/ids.ts";
+import { rootKey } from "../../src/core/random.ts";
+import { figuresOf, giverOf, type HotCell } from "../hot/cell-book.ts";
 import { afterDurable, type Hot } from "../hot/hot.ts";
 import type { HotLease } from "../hot/lease-book.ts";
 import { forgetStreams } from "../ingest/forget-streams.ts";
 import { noteLine } from "../ingest/note-line.ts";
 import type { AttemptEnd } from "../store/change.ts";
 import { finishIfDone } from "../sweep/finish.ts";
-import type { CellEvent } from "./cell-state.ts";
-import type { LeaseEvent } from "./lease-state.ts";
+import { ALIKE_MAX } from "../sweep/first-faults.ts";
+import { pauseSweep } from "../sweep/pause.ts";
+import { FAILED_MAX, LOST_MAX, type CellEvent } from "./cell-state.ts";
+import type { LeaseEnd, LeaseEvent } from "./lease-state.ts";
+import { clearTroubles, isLargerThan, isThereAnother, mayServe, noteTrouble } from "./worker-trust.ts";
 
-/** Events that end an attempt without a result. */
-type FaultEvent = Extract<CellEvent, { kind: "lost" | "released" | "failed" | "out-of-memory" }>;
+/** How an attempt ended without a result, and where. */
+export interface Fault {
+  readonly kind: "lost" | "failed" | "out-of-memory" | "handed-back" | "released";
+  readonly token: LeaseToken;
+  readonly worker: WorkerId;
+  /** Cells of the shard. */
+  readonly width: number;
+  readonly reason: string;
+}
 
-/** Ends one attempt of a cell that is under the event's token. `end`: how, for the record. */
-export function endAttempt(hot: Hot, cell: HotCell, event: FaultEvent, end: AttemptEnd): void {
+/** Ends one attempt of a cell that is under the fault's token. */
+export function endAttempt(hot: Hot, cell: HotCell, fault: Fault): void {
+  const event = eventOf(hot, cell, fault);
   const next = hot.cells.apply(cell, event);
   if (next === undefined) return;
+  const end: AttemptEnd = fault.kind;
   closeMember(hot, event.token, cell.id, end);
   hot.writer.write(
     { kind: "attempt-ended", token: event.token, cellKey: cell.key, ended: end },
@@ -27,11 +41,64 @@ export function endAttempt(hot: Hot, cell: HotCell, event: FaultEvent, end: Atte
   );
   afterDurable(hot, () => forgetStreams(hot, cell.key, event.token));
   if (next.kind === "pending") hot.workerNews.changed();
-  if (next.kind === "quarantined") quarantined(hot, cell, event.token, next.reason);
+  const { worker, token, reason } = fault;
+  if (event.kind === "lost" || event.kind === "failed") {
+    noteTrouble(hot, worker, { token, cellKey: cell.key, loss: event.kind === "lost", reason });
+  }
+  if (event.kind === "failed" || event.kind === "out-of-memory") suspectSweeps(hot, cell, reason);
+  if (next.kind === "quarantined") quarantined(hot, cell, token, next.reason);
+}
+
+type FaultEvent = Extract<CellEvent, { kind: "lost" | "released" | "failed" | "out-of-memory" }>;
+
+function eventOf(hot: Hot, cell: HotCell, { kind, token, worker, width, reason }: Fault): FaultEvent {
+  if (kind === "handed-back" || kind === "released")
+    return { kind: "released", token, preempted: kind === "handed-back" };
+  const { lost, failed, triedOn } = cell.life;
+  // Looked for only where it matters: a lost shard has a thousand cells.
+  const isLate = kind === "lost" ? lost >= LOST_MAX - 1 : failed >= FAILED_MAX - 1;
+  const sweep = giverOf(cell.sweeps);
+  const untried = isLate && isThereAnother(hot, [...triedOn, worker], (other) => mayServe(sweep, other));
+  const place = { token, worker, width, reason, untried };
+  switch (kind) {
+    case "lost":
+      return { kind, ...place };
+    case "failed":
+      return { kind, ...place, retryAtMs: hot.leaseClock.nowMs() + retryAfterMs(hot, cell) };
+    case "out-of-memory": {
+      const memoryBytes = hot.sessions.get(worker)?.capabilities.memoryBytes ?? 0;
+      const larger = isThereAnother(
+        hot,
+        [worker],
+        (other) => isLargerThan(memoryBytes, other) && mayServe(sweep, other),
+      );
+      return { kind, ...place, memoryBytes, larger };
+    }
+  }
+}
+
+function retryAfterMs({ timings }: Hot, { id, life }: HotCell): number {
+  return backoffMs(rootKey(`retry/${id}`), life.failed, { baseMs: timings.retryMs, capMs: timings.retryMaxMs });
+}
+
+/** Cells whose wait is over are pending again. */
+export function retryDue(hot: Hot, nowMs: number): void {
+  let any = false;
+  for (const cell of hot.cells.waiting) any = hot.cells.apply(cell, { kind: "time", nowMs }) !== undefined || any;
+  if (any) hot.workerNews.changed();
+}
+
+function suspectSweeps(hot: Hot, cell: HotCell, reason: string): void {
+  for (const sweep of cell.sweeps) {
+    if (sweep.state !== "running" || !sweep.firstFaults.add(cell.key, reason)) continue;
+    if (sweep.counts.committed > sweep.counts.cached) continue;
+    pauseSweep(hot, sweep, `its first ${ALIKE_MAX} cells all failed alike, the last with: ${reason}`);
+  }
 }
 
 function quarantined(hot: Hot, cell: HotCell, token: LeaseToken, reason: string): void {
   hot.logger.warn({ cell: cell.id, lease: String(token), reason }, "cell quarantined");
+  clearTroubles(hot, cell);
   noteLine(hot, { level: 4, cellKey: cell.key, token, message: `quarantined: ${reason}` });
   for (const sweep of cell.sweeps) finishIfDone(hot, sweep);
   afterDurable(hot, () => hot.cells.evict(cell));
@@ -57,9 +124,9 @@ export function endLease(hot: Hot, lease: HotLease, event: LeaseEvent): void {
   if (end === undefined) return;
   hot.sessions.detach(lease);
   hot.meter.leaseEnded(end);
-  const lost = begun && (end === "lost" || end === "fenced");
+  const lost = begun && (end === "lost" || end === "fenced" || end === "wedged");
   for (const member of lease.members.values()) {
-    if (member.ended === undefined) endOpenMember(hot, lease, member.cell, lost);
+    if (member.ended === undefined) endOpenMember(hot, lease, member.cell, lost ? WHY_LOST[end] : undefined);
   }
   hot.writer.write({ kind: "lease-ended", token: lease.token, ended: end, endedMs: hot.clock.nowMs() });
   hot.logger.debug({ lease: String(lease.token), worker: lease.workerId, end }, "lease ended");
@@ -67,8 +134,14 @@ export function endLease(hot: Hot, lease: HotLease, event: LeaseEvent): void {
   afterDurable(hot, () => hot.leases.drop(lease));
 }
 
-function endOpenMember(hot: Hot, lease: HotLease, cell: HotCell, lost: boolean): void {
-  const { token, width } = lease;
-  if (lost) endAttempt(hot, cell, { kind: "lost", token, width }, "lost");
-  else endAttempt(hot, cell, { kind: "released", token }, "released");
+const WHY_LOST: Readonly<Partial<Record<LeaseEnd, string>>> = {
+  lost: "its worker was not heard of for a whole ttl",
+  fenced: "its worker was started again",
+  wedged: "its worker was there and made no step",
+};
+
+/** @param lost why, when the worker died with it */
+function endOpenMember(hot: Hot, lease: HotLease, cell: HotCell, lost: string | undefined): void {
+  const { token, width, workerId: worker } = lease;
+  endAttempt(hot, cell, { kind: lost === undefined ? "released" : "lost", token, worker, width, reason: lost ?? "" });
 }

@@ -1,25 +1,32 @@
 /**
- * Life of a cell: pending -> leased -> running -> committed | quarantined | cancelled. Pure.
+ * Life of a cell: pending -> leased -> running -> committed | retry-wait | quarantined | cancelled; retry-wait -> pending. Pure.
  *
  * Invariants:
  * 1. Committed is terminal.
  * 2. A cell is leased or running under one token; events of any other token change nothing, but for a result: a late result
  *    of a cell that still has none is taken, whoever holds the cell now.
- * 3. Losses, failures and memory exhaustion are counted apart; hand-backs and grants that never began cost nothing.
+ * 3. Losses, failures and memory exhaustion are counted apart; hand-backs are counted and cost nothing, grants that never began
+ *    are not counted.
  * 4. A quarantine always has a reason.
+ * 5. No fault is followed by the same try: a failed cell waits, one that ran out of memory gets fewer neighbours or more memory,
+ *    and either goes to a worker that has not had it while there is one (`triedOn`).
  */
-import type { LeaseToken } from "../../src/core/ids.ts";
+import type { LeaseToken, WorkerId } from "../../src/core/ids.ts";
 
-/** A cell whose worker died this often is quarantined: it may be what kills them. */
+/** A cell that was lost this often, on as many workers, is quarantined: it may be what kills them. */
 export const LOST_MAX = 3;
 /** A cell that failed this often is quarantined. */
 export const FAILED_MAX = 3;
+/** However few workers it was tried on. A bound for clusters whose workers come and go. */
+export const TRIES_MAX = 10;
 
 export type CellState =
   | { readonly kind: "pending" }
   /** Granted; its worker has not said yet that it holds the lease. */
   | { readonly kind: "leased"; readonly token: LeaseToken }
   | { readonly kind: "running"; readonly token: LeaseToken }
+  /** It has failed, and is pending again at this time of the lease clock. */
+  | { readonly kind: "retry-wait"; readonly untilMs: number }
   | { readonly kind: "committed"; readonly token: LeaseToken; readonly digest: string; readonly diverged: boolean }
   | { readonly kind: "quarantined"; readonly reason: string }
   | { readonly kind: "cancelled" };
@@ -33,9 +40,17 @@ export interface CellLife {
   readonly lost: number;
   readonly failed: number;
   readonly oom: number;
+  /** Hand-backs: its worker drained or was preempted. */
+  readonly preempted: number;
   /** The most cells of a shard that it may be in, itself included; 0: no limit. */
   readonly widthLimit: number;
+  /** Workers that it failed or was lost on. */
+  readonly triedOn: readonly WorkerId[];
+  /** It ran out of memory alone with so many bytes: a worker must have more; 0: any. */
+  readonly memoryAbove: number;
 }
+
+const NOWHERE: readonly WorkerId[] = Object.freeze([]);
 
 /** Of a new cell. One object for all of them: a million pending cells share it. */
 export const NEW_CELL: CellLife = Object.freeze({
@@ -44,8 +59,20 @@ export const NEW_CELL: CellLife = Object.freeze({
   lost: 0,
   failed: 0,
   oom: 0,
+  preempted: 0,
   widthLimit: 0,
+  triedOn: NOWHERE,
+  memoryAbove: 0,
 });
+
+/** Whose fault it was not, as far as is known: where an attempt ended. */
+export interface Place {
+  readonly worker: WorkerId;
+  /** Cells of the shard. */
+  readonly width: number;
+  /** Another worker is there that the cell was not tried on. */
+  readonly untried: boolean;
+}
 
 export type CellEvent =
   | { readonly kind: "granted"; readonly token: LeaseToken }
@@ -53,15 +80,35 @@ export type CellEvent =
   | { readonly kind: "restored"; readonly token: LeaseToken }
   /** Its worker lists the lease. */
   | { readonly kind: "listed"; readonly token: LeaseToken }
-  /** Its worker, or the process that ran it, died while it ran. `width`: cells of the shard. */
-  | { readonly kind: "lost"; readonly token: LeaseToken; readonly width: number }
-  /** Given back or taken back without fault. */
-  | { readonly kind: "released"; readonly token: LeaseToken }
-  | { readonly kind: "failed"; readonly token: LeaseToken; readonly width: number; readonly reason: string }
-  | { readonly kind: "out-of-memory"; readonly token: LeaseToken; readonly width: number; readonly reason: string }
+  /** Its worker, or the process that ran it, died or stood still while it ran. */
+  | ({ readonly kind: "lost"; readonly token: LeaseToken; readonly reason: string } & Place)
+  /** Taken back without fault; `preempted`: its worker gave it back. */
+  | { readonly kind: "released"; readonly token: LeaseToken; readonly preempted: boolean }
+  /** `retryAtMs`: when it may be tried again. */
+  | ({
+      readonly kind: "failed";
+      readonly token: LeaseToken;
+      readonly reason: string;
+      readonly retryAtMs: number;
+    } & Place)
+  | ({
+      readonly kind: "out-of-memory";
+      readonly token: LeaseToken;
+      readonly reason: string;
+      /** What a program may use on the worker that ran out; 0: unknown. */
+      readonly memoryBytes: number;
+      /** A worker with more is there. */
+      readonly larger: boolean;
+    } & Place)
+  /** Time of the lease clock. */
+  | { readonly kind: "time"; readonly nowMs: number }
   | { readonly kind: "result"; readonly token: LeaseToken; readonly digest: string; readonly diverged: boolean }
   | { readonly kind: "cancelled" }
-  | { readonly kind: "resumed" };
+  | { readonly kind: "resumed" }
+  /** Somebody asks for a cell without a result to be tried anew: it begins without its faults. */
+  | { readonly kind: "rerun" };
+
+type FaultOf<K extends CellEvent["kind"]> = Extract<CellEvent, { readonly kind: K }>;
 
 /** The cell after the event; undefined when the event does not concern a cell in this state. */
 export function transition(life: CellLife, event: CellEvent): CellLife | undefined {
@@ -75,14 +122,20 @@ export function transition(life: CellLife, event: CellEvent): CellLife | undefin
     case "listed":
       if (state.kind !== "leased" || state.token !== event.token) return undefined;
       return { ...life, state: { kind: "running", token: event.token } };
-    case "released":
-      return isUnder(state, event.token) ? { ...life, state: { kind: "pending" } } : undefined;
+    case "released": {
+      if (!isUnder(state, event.token)) return undefined;
+      return { ...life, state: { kind: "pending" }, preempted: life.preempted + Number(event.preempted) };
+    }
     case "lost":
-      return isUnder(state, event.token) ? afterLoss(life, event.width) : undefined;
+      return isUnder(state, event.token) ? afterLoss(life, event) : undefined;
     case "failed":
-      return isUnder(state, event.token) ? afterFailure(life, event.width, event.reason) : undefined;
+      return isUnder(state, event.token) ? afterFailure(life, event) : undefined;
     case "out-of-memory":
-      return isUnder(state, event.token) ? afterOutOfMemory(life, event.width, event.reason) : undefined;
+      return isUnder(state, event.token) ? afterOutOfMemory(life, event) : undefined;
+    case "time":
+      return state.kind === "retry-wait" && event.nowMs >= state.untilMs
+        ? { ...life, state: { kind: "pending" } }
+        : undefined;
     case "result": {
       if (state.kind === "committed" || state.kind === "cancelled") return undefined;
       const { token, digest, diverged } = event;
@@ -92,12 +145,19 @@ export function transition(life: CellLife, event: CellEvent): CellLife | undefin
       return isOpen(state) ? { ...life, state: { kind: "cancelled" } } : undefined;
     case "resumed":
       return state.kind === "cancelled" ? { ...life, state: { kind: "pending" } } : undefined;
+    case "rerun":
+      if (state.kind !== "quarantined" && state.kind !== "cancelled") return undefined;
+      return { ...NEW_CELL, attempts: life.attempts };
   }
 }
 
 /** Not ended: it will be leased, or is. */
 export function isOpen(state: CellState): boolean {
-  return state.kind === "pending" || state.kind === "leased" || state.kind === "running";
+  return isOpenKind(state.kind);
+}
+
+export function isOpenKind(kind: CellStateKind): boolean {
+  return kind === "pending" || kind === "leased" || kind === "running" || kind === "retry-wait";
 }
 
 /** Leased or running under this token. */
@@ -105,36 +165,65 @@ export function isUnder(state: CellState, token: LeaseToken): boolean {
   return (state.kind === "leased" || state.kind === "running") && state.token === token;
 }
 
-function afterLoss(life: CellLife, width: number): CellLife {
-  const lost = life.lost + 1;
-  if (lost < LOST_MAX) return { ...retried(life, width), lost };
-  const reason = `its worker died ${lost} times while it ran, the last time in a shard of ${width}`;
-  return { ...life, lost, state: { kind: "quarantined", reason } };
+function afterLoss(life: CellLife, event: FaultOf<"lost">): CellLife {
+  const tried = { ...life, lost: life.lost + 1, triedOn: withWorker(life.triedOn, event.worker) };
+  if (!isOver(tried.lost, LOST_MAX, tried, event))
+    return { ...narrowed(tried, event.width), state: { kind: "pending" } };
+  const { lost, triedOn } = tried;
+  const last = event.reason === "" ? "" : `: ${event.reason}`;
+  const reason = `its worker died ${lost} times while it ran (on ${list(triedOn)}), the last time in a shard of ${event.width}${last}`;
+  return { ...tried, state: { kind: "quarantined", reason } };
 }
 
-function afterFailure(life: CellLife, width: number, reason: string): CellLife {
-  const failed = life.failed + 1;
-  if (failed < FAILED_MAX) return { ...retried(life, width), failed };
-  return { ...life, failed, state: { kind: "quarantined", reason: `failed ${failed} times; the last: ${reason}` } };
+function afterFailure(life: CellLife, event: FaultOf<"failed">): CellLife {
+  const tried = { ...life, failed: life.failed + 1, triedOn: withWorker(life.triedOn, event.worker) };
+  if (!isOver(tried.failed, FAILED_MAX, tried, event)) {
+    return { ...narrowed(tried, event.width), state: { kind: "retry-wait", untilMs: event.retryAtMs } };
+  }
+  const { failed, triedOn } = tried;
+  const reason = `failed ${failed} times (on ${list(triedOn)}); the last: ${event.reason}`;
+  return { ...tried, state: { kind: "quarantined", reason } };
 }
 
-/** Half as wide; alone and still too large, it is a failure like another. */
-function afterOutOfMemory(life: CellLife, width: number, reason: string): CellLife {
+/**
+ * Enough tries, on enough workers: one bad worker must not quarantine a cell. Where nobody else is there, it is enough that it
+ * failed here.
+ */
+function isOver(count: number, max: number, { triedOn }: CellLife, { untried }: Place): boolean {
+  return count >= TRIES_MAX || (count >= max && (triedOn.length >= max || !untried));
+}
+
+/** Half as wide; alone, on a worker with more memory; without one, it cannot run here. */
+function afterOutOfMemory(life: CellLife, event: FaultOf<"out-of-memory">): CellLife {
+  const { width, memoryBytes, larger, reason, worker } = event;
   const counted = { ...life, oom: life.oom + 1 };
-  if (width <= 1) return afterFailure(counted, width, `out of memory while it ran alone: ${reason}`);
-  return { ...counted, state: { kind: "pending" }, widthLimit: tighter(life.widthLimit, Math.floor(width / 2)) };
+  if (width > 1) {
+    return { ...counted, state: { kind: "pending" }, widthLimit: tighter(life.widthLimit, Math.floor(width / 2)) };
+  }
+  const memoryAbove = Math.max(life.memoryAbove, memoryBytes);
+  if (larger) return { ...counted, state: { kind: "pending" }, widthLimit: 1, memoryAbove };
+  const had = memoryBytes > 0 ? ` with ${gibibytes(memoryBytes)}` : "";
+  const why = `out of memory while it ran alone on ${worker}${had}, and no worker with more is connected: ${reason}`;
+  return { ...counted, memoryAbove, state: { kind: "quarantined", reason: why } };
 }
 
 /**
  * After a first fault the shard's cells run in shards of sqrt(width), after a second each runs alone: a cell that kills its
  * worker is found with LOST_MAX workers, and no other cell of its shards comes to LOST_MAX with it.
  */
-function retried(life: CellLife, width: number): CellLife {
-  const faults = life.lost + life.failed + 1;
-  const limit = faults >= 2 ? 1 : Math.ceil(Math.sqrt(width));
-  return { ...life, state: { kind: "pending" }, widthLimit: tighter(life.widthLimit, limit) };
+function narrowed(life: CellLife, width: number): CellLife {
+  const limit = life.lost + life.failed >= 2 ? 1 : Math.ceil(Math.sqrt(width));
+  return { ...life, widthLimit: tighter(life.widthLimit, limit) };
 }
 
 function tighter(limit: number, other: number): number {
   return limit === 0 ? other : Math.min(limit, other);
 }
+
+function withWorker(workers: readonly WorkerId[], worker: WorkerId): readonly WorkerId[] {
+  return workers.includes(worker) ? workers : [...workers, worker];
+}
+
+const list = (workers: readonly WorkerId[]): string => workers.join(", ");
+
+export const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;

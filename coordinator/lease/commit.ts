@@ -112,7 +112,7 @@ function decideFault(
   const { token, cellId } = command;
   const cell = hot.cells.get(attempt.scope, cellId);
   if (cell !== undefined && isUnder(cell.life.state, token)) {
-    applyFault(hot, cell, token, kind, cleanText(reason.slice(0, LIMITS.reasonChars)));
+    applyFault(hot, cell, command, kind, cleanText(reason.slice(0, LIMITS.reasonChars)));
     return { outcome: "noted", detail: "" };
   }
   const ended = hot.leases.get(token)?.members.get(cellId)?.ended ?? attempt.ended;
@@ -121,17 +121,15 @@ function decideFault(
   return { outcome: "fenced", detail: `the attempt has ended: ${ended ?? "its cell has a result"}` };
 }
 
-function applyFault(hot: Hot, cell: HotCell, token: LeaseToken, kind: Fault, reason: string): void {
-  const width = hot.leases.get(token)?.width ?? 1;
+function applyFault(
+  hot: Hot,
+  cell: HotCell,
+  { token, workerId: worker }: CommitCommand,
+  kind: Fault,
+  reason: string,
+): void {
+  const lease = hot.leases.get(token);
   hot.logger.info({ cell: cell.id, lease: String(token), kind, reason }, "attempt ended without a result");
   const why = reason === "" ? "no reason was given" : reason;
-  switch (kind) {
-    case "failed":
-    case "out-of-memory":
-      return endAttempt(hot, cell, { kind, token, width, reason: why }, kind);
-    case "lost":
-      return endAttempt(hot, cell, { kind, token, width }, kind);
-    case "handed-back":
-      return endAttempt(hot, cell, { kind: "released", token }, kind);
-  }
+  endAttempt(hot, cell, { kind, token, worker, width: lease?.width ?? 1, reason: why });
 }

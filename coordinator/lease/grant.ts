@@ -1,9 +1,13 @@
 /** Grants: cuts shards for a worker's free slots and leases them to it. */
 import type { Hot } from "../hot/hot.ts";
+import type { CellNeeds } from "../schedule/pending-work.ts";
+import { sweepOrder, type Standing } from "../schedule/sweep-order.ts";
+import type { Sweep } from "../hot/sweep.ts";
 import type { WorkerSession } from "../hot/session-book.ts";
 import { LIMITS } from "../limits.ts";
 import { grantedLease } from "./lease-state.ts";
 import type { SyncCommand } from "./sync-messages.ts";
+import { isLargerThan, isThereAnother, mayServe, updateTrust } from "./worker-trust.ts";
 
 /** Grants that the worker has not listed yet take up slots: it will get them again, not others. */
 export function fillSlots(hot: Hot, session: WorkerSession, command: SyncCommand): void {
@@ -17,10 +21,14 @@ export function fillSlots(hot: Hot, session: WorkerSession, command: SyncCommand
 }
 
 function grantShard(hot: Hot, session: WorkerSession): boolean {
-  const { maxFuseWidth, memoryBytes, numericsVersion } = session.capabilities;
+  const { memoryBytes, numericsVersion } = session.capabilities;
   // Its numbers would be of cells with other ids.
   if (numericsVersion !== 0 && numericsVersion !== hot.numericsVersion) return false;
+  const maxFuseWidth = trustedWidth(hot, session);
+  if (maxFuseWidth === 0) return false;
   const cut = hot.work.cut({
+    order: (seqs) => sweepOrder(hot.sweeps.bySeqs(seqs).map((sweep) => standingOf(hot, sweep, session))),
+    mayTake: (needs) => mayTake(hot, session, needs),
     maxFuseWidth,
     memoryBytes,
     leasedFlops: hot.leases.leasedFlops,
@@ -28,7 +36,7 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
     shardCellsMax: LIMITS.shardCells,
   });
   if (cut === undefined) return false;
-  const { fuseKey, cells } = cut;
+  const { sweepSeq, fuseKey, cells } = cut;
   const { workerId, sessionId } = session;
   const token = hot.leases.newToken();
   for (const cell of cells) hot.cells.apply(cell, { kind: "granted", token });
@@ -44,6 +52,7 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
     workerId,
     sessionId,
     fuseKey,
+    sweepSeq,
     width: cells.length,
     cells,
     state,
@@ -59,6 +68,42 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
   span.end();
   hot.logger.debug({ lease: String(token), worker: workerId, fuseKey, cells: cells.length }, "lease granted");
   return true;
+}
+
+/** As how it stands for this worker. */
+export function standingOf(hot: Hot, sweep: Sweep, session: WorkerSession): Standing {
+  const { seq, priority, maxWorkers, paused } = sweep;
+  const workers = hot.leases.workersOf(seq);
+  return {
+    seq,
+    priority,
+    runningFlops: hot.leases.flopsOf(seq),
+    workers: workers.size,
+    maxWorkers,
+    isServed: workers.has(session.workerId),
+    isOffered: paused === "" && mayServe(sweep, session),
+  };
+}
+
+/** Cells that the worker may have at a time: none while it is broken, one on probation. */
+function trustedWidth(hot: Hot, session: WorkerSession): number {
+  const { workerId, leases, capabilities } = session;
+  updateTrust(hot, workerId);
+  switch (hot.health.get(workerId).kind) {
+    case "sound":
+      return capabilities.maxFuseWidth;
+    case "broken":
+      // With nobody else there, its cells could not succeed elsewhere.
+      return isThereAnother(hot, [workerId]) ? 0 : 1;
+    case "probation":
+      return leases.size === 0 ? 1 : 0;
+  }
+}
+
+/** A cell goes to those first that have not had it in vain. */
+function mayTake(hot: Hot, session: WorkerSession, { triedOn, memoryAbove }: CellNeeds): boolean {
+  if (memoryAbove > 0 && !isLargerThan(memoryAbove, session)) return false;
+  return !triedOn.includes(session.workerId) || !isThereAnother(hot, triedOn);
 }
 
 /** Who shares the work: the workers that are there, and at first those that are on their way. */

@@ -9,6 +9,7 @@ import { forgetStreams } from "../ingest/forget-streams.ts";
 import type { ResultRecord } from "../store/change.ts";
 import { finishIfDone } from "../sweep/finish.ts";
 import { closeMember } from "./attempts.ts";
+import { noteSuccess } from "./worker-trust.ts";
 
 export interface Accepted {
   readonly workerId: WorkerId;
@@ -34,7 +35,9 @@ export function takeResult(hot: Hot, cell: HotCell, accepted: Accepted): void {
     supersede(hot, cell, before.token);
   }
   hot.sessions.committed(workerId);
+  noteSuccess(hot, workerId);
   for (const sweep of cell.sweeps) {
+    sweep.firstFaults.trust();
     sweep.rate.add(hot.clock.monotonicMs());
     const { estimate, testLoss } = result;
     if (estimate?.verdict === "ok" && estimate.lambdaHat !== null) {

@@ -1,15 +1,15 @@
 /**
- * The pending cells, in the order in which they are leased: the oldest sweep first, within a sweep one queue per (fuse key,
- * width limit) in the order of their first cell, within a queue first in, first out. Every operation is O(1) but for the few
- * sweeps that have pending cells at once. Pure: it decides, others persist.
+ * The pending cells: sweep by sweep in the order that the asking worker is given (`sweep-order.ts`), within a sweep one queue per
+ * (fuse key, needs) in the order of their first cell, within a queue first in, first out. Every operation is O(1) but for the few
+ * sweeps that have pending cells at once, and the few queues of cells that have failed. Pure: it decides, others persist.
  *
  * Invariants:
- * 1. Cells of one queue share fuse key and width limit, so that a shard is cut from one queue and cells that have failed never
- *    run beside cells that have not.
- * 2. `flops` is the sum over all queues of cells x operations of one cell.
+ * 1. Cells of one queue share fuse key and needs, so that a shard is cut from one queue and cells that have failed never run
+ *    beside cells that have not.
+ * 2. `flopsOf` a sweep is the sum over its queues of cells x operations of one cell.
  */
 import { invariant } from "../../src/core/errors.ts";
-import type { FuseKey } from "../../src/core/ids.ts";
+import type { FuseKey, WorkerId } from "../../src/core/ids.ts";
 import { shardWidth } from "./shard-width.ts";
 
 /** What one cell of a fuse key needs. */
@@ -20,8 +20,21 @@ export interface FuseGroup {
 
 const UNKNOWN_GROUP: FuseGroup = { bytesPerMember: 0, flopsPerCell: 1 };
 
+/** What a cell may not do without, after what has happened to it. */
+export interface CellNeeds {
+  /** The most cells of its shard, itself included; 0: no limit. */
+  readonly widthLimit: number;
+  /** Workers that had it in vain: any other one first. */
+  readonly triedOn: readonly WorkerId[];
+  /** A worker must have more memory than this; 0: any. */
+  readonly memoryAbove: number;
+}
+
 /** Who asks for a shard, and for how many others there is work to be left. */
 export interface Ask {
+  /** Of these sweeps, which are oldest first, those that the worker may have cells of, in the order in which it should. */
+  readonly order: (sweepSeqs: readonly number[]) => readonly number[];
+  readonly mayTake: (needs: CellNeeds) => boolean;
   readonly maxFuseWidth: number;
   readonly memoryBytes: number;
   /** Operations that are leased and not done. */
@@ -31,6 +44,7 @@ export interface Ask {
 }
 
 export interface Cut<C> {
+  readonly sweepSeq: number;
   readonly fuseKey: FuseKey;
   readonly cells: readonly C[];
 }
@@ -39,11 +53,14 @@ export interface Cut<C> {
 export interface WorkQueue<C> {
   readonly sweepSeq: number;
   readonly fuseKey: FuseKey;
-  readonly widthLimit: number;
+  readonly needs: CellNeeds;
   readonly cells: Set<C>;
 }
 
-type SweepQueues<C> = Map<string, WorkQueue<C>>;
+interface SweepQueues<C> {
+  readonly queues: Map<string, WorkQueue<C>>;
+  flops: number;
+}
 
 export class PendingWork<C> {
   readonly #bySweep = new Map<number, SweepQueues<C>>();
@@ -51,15 +68,15 @@ export class PendingWork<C> {
   readonly #order: number[] = [];
   readonly #groups = new Map<FuseKey, FuseGroup>();
   #size = 0;
-  #flops = 0;
 
   /** Pending cells. */
   get size(): number {
     return this.#size;
   }
 
-  get flops(): number {
-    return this.#flops;
+  /** Operations of a sweep's pending cells. */
+  flopsOf(sweepSeq: number): number {
+    return this.#bySweep.get(sweepSeq)?.flops ?? 0;
   }
 
   group(fuseKey: FuseKey): FuseGroup {
@@ -68,77 +85,97 @@ export class PendingWork<C> {
 
   /** To be set before a cell of the key is added: the operations of a queue are counted by it. */
   setGroup(fuseKey: FuseKey, group: FuseGroup): void {
-    const queued = this.#queuedOf(fuseKey);
-    this.#flops += queued * (group.flopsPerCell - this.group(fuseKey).flopsPerCell);
+    const more = group.flopsPerCell - this.group(fuseKey).flopsPerCell;
+    for (const sweep of this.#bySweep.values()) {
+      for (const queue of sweep.queues.values()) if (queue.fuseKey === fuseKey) sweep.flops += queue.cells.size * more;
+    }
     this.#groups.set(fuseKey, group);
   }
 
-  add(sweepSeq: number, fuseKey: FuseKey, widthLimit: number, cell: C): WorkQueue<C> {
-    const queues = this.#sweep(sweepSeq);
-    const name = `${fuseKey}/${widthLimit}`;
-    let queue = queues.get(name);
+  /** @param needs shared by cells that have the same: it is kept with their queue */
+  add(sweepSeq: number, fuseKey: FuseKey, needs: CellNeeds, cell: C): WorkQueue<C> {
+    const sweep = this.#sweep(sweepSeq);
+    const name = nameOf(fuseKey, needs);
+    let queue = sweep.queues.get(name);
     if (queue === undefined) {
-      queue = { sweepSeq, fuseKey, widthLimit, cells: new Set() };
-      queues.set(name, queue);
+      queue = { sweepSeq, fuseKey, needs, cells: new Set() };
+      sweep.queues.set(name, queue);
     }
     queue.cells.add(cell);
     this.#size += 1;
-    this.#flops += this.group(fuseKey).flopsPerCell;
+    sweep.flops += this.group(fuseKey).flopsPerCell;
     return queue;
   }
 
   remove(queue: WorkQueue<C>, cell: C): void {
     invariant(queue.cells.delete(cell), "a pending cell stands in its queue");
     this.#size -= 1;
-    this.#flops = this.#size === 0 ? 0 : this.#flops - this.group(queue.fuseKey).flopsPerCell;
+    this.#sweep(queue.sweepSeq).flops -= this.group(queue.fuseKey).flopsPerCell;
     if (queue.cells.size === 0) this.#drop(queue);
   }
 
-  /** The cells of the next shard for this worker, which stay queued until they are removed; undefined: nothing is pending. */
+  /** The cells of the next shard for this worker, which stay queued until they are removed; undefined: none is for it. */
   cut(ask: Ask): Cut<C> | undefined {
-    const queue = this.#first();
+    if (this.#order.length === 0) return undefined;
+    const sweeps = ask.order(this.#order);
+    const queue = this.#first(sweeps, ask);
     if (queue === undefined) return undefined;
-    const { fuseKey, widthLimit } = queue;
+    const { sweepSeq, fuseKey, needs } = queue;
     const width = shardWidth({
       ...ask,
       ...this.group(fuseKey),
-      widthLimit,
+      widthLimit: needs.widthLimit,
       available: queue.cells.size,
-      remainingFlops: this.#flops + ask.leasedFlops,
+      // What nobody may take now is no work to be shared.
+      remainingFlops: sweeps.reduce((sum, seq) => sum + this.flopsOf(seq), ask.leasedFlops),
     });
-    return { fuseKey, cells: firstOf(queue.cells, width) };
+    return { sweepSeq, fuseKey, cells: firstOf(queue.cells, width) };
   }
 
-  #first(): WorkQueue<C> | undefined {
-    const [oldest] = this.#order;
-    return oldest === undefined ? undefined : this.#bySweep.get(oldest)?.values().next().value;
+  /** Pending cells of the sweep that stand before this one. */
+  aheadOf(sweepSeq: number, cell: C): number {
+    let ahead = 0;
+    for (const queue of this.#bySweep.get(sweepSeq)?.queues.values() ?? []) {
+      if (!queue.cells.has(cell)) {
+        ahead += queue.cells.size;
+        continue;
+      }
+      for (const other of queue.cells) {
+        if (other === cell) return ahead;
+        ahead += 1;
+      }
+    }
+    return ahead;
+  }
+
+  #first(sweeps: readonly number[], ask: Ask): WorkQueue<C> | undefined {
+    for (const seq of sweeps) {
+      for (const queue of this.#bySweep.get(seq)?.queues.values() ?? []) if (ask.mayTake(queue.needs)) return queue;
+    }
+    return undefined;
   }
 
   #sweep(seq: number): SweepQueues<C> {
     const known = this.#bySweep.get(seq);
     if (known !== undefined) return known;
-    const queues: SweepQueues<C> = new Map();
-    this.#bySweep.set(seq, queues);
+    const sweep: SweepQueues<C> = { queues: new Map(), flops: 0 };
+    this.#bySweep.set(seq, sweep);
     const place = this.#order.findIndex((other) => other > seq);
     this.#order.splice(place === -1 ? this.#order.length : place, 0, seq);
-    return queues;
+    return sweep;
   }
 
   #drop(queue: WorkQueue<C>): void {
-    const queues = this.#bySweep.get(queue.sweepSeq);
-    queues?.delete(`${queue.fuseKey}/${queue.widthLimit}`);
-    if (queues?.size !== 0) return;
+    const sweep = this.#bySweep.get(queue.sweepSeq);
+    sweep?.queues.delete(nameOf(queue.fuseKey, queue.needs));
+    if (sweep?.queues.size !== 0) return;
     this.#bySweep.delete(queue.sweepSeq);
     this.#order.splice(this.#order.indexOf(queue.sweepSeq), 1);
   }
+}
 
-  #queuedOf(fuseKey: FuseKey): number {
-    let count = 0;
-    for (const queues of this.#bySweep.values()) {
-      for (const queue of queues.values()) if (queue.fuseKey === fuseKey) count += queue.cells.size;
-    }
-    return count;
-  }
+function nameOf(fuseKey: FuseKey, { widthLimit, memoryAbove, triedOn }: CellNeeds): string {
+  return `${fuseKey}/${widthLimit}/${memoryAbove}/${triedOn.join("\n")}`;
 }
 
 function firstOf<C>(cells: Iterable<C>, count: number): readonly C[] {

@@ -24,7 +24,20 @@ export interface SweepRecord {
   /** Grid indices below this one have been turned into cells. */
   readonly expandedTo: number;
   readonly expanded: boolean;
+  /** Why it gives out no cells; "": it does. */
+  readonly paused: string;
+  /** Higher ones first; 0 unless asked for. */
+  readonly priority: number;
+  /** Workers that may run it at once; 0: any number. */
+  readonly maxWorkers: number;
+  /** What its workers must be, as it was written. */
+  readonly require: readonly string[];
+  /** Name of the token that it came with. */
+  readonly submitter: string;
 }
+
+/** What can be changed of a sweep by those who run it. */
+export type Steering = Pick<SweepRecord, "paused" | "priority" | "maxWorkers">;
 
 export interface NewCell {
   readonly key: number;
@@ -47,8 +60,13 @@ export interface CellFigures {
   readonly lost: number;
   readonly failed: number;
   readonly oom: number;
+  readonly preempted: number;
   /** The most cells it may share a shard with, itself included; 0: no limit. */
   readonly widthLimit: number;
+  /** Workers that it failed or was lost on. */
+  readonly triedOn: readonly WorkerId[];
+  /** A worker must have more bytes of memory; 0: any. */
+  readonly memoryAbove: number;
 }
 
 /** How one attempt of a cell ended. */
@@ -116,6 +134,9 @@ export type Change =
       readonly expandedTo: number;
       readonly expanded: boolean;
     }
+  | ({ readonly kind: "sweep-steered"; readonly seq: number } & Steering)
+  /** A worker gets no cells; `reason` "": it does again. */
+  | { readonly kind: "worker-broken"; readonly workerId: WorkerId; readonly reason: string; readonly times: number }
   | {
       readonly kind: "fuse-group-set";
       readonly fuseKey: FuseKey;

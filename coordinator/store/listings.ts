@@ -1,7 +1,8 @@
 /** Pages of cells, metric chunks and log lines, each after a place. */
-import type { Kysely } from "kysely";
+import type { Kysely, Selectable } from "kysely";
 import { asCellId, asLeaseToken, asWorkerId } from "../../src/core/ids.ts";
 import type { StoredCellState } from "./change.ts";
+import { listOf } from "./list-text.ts";
 import type { CellQuery, CellRow, ChunkRow, FindingRow, LambdaExtremes, LogQuery, LogRow } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -35,7 +36,10 @@ export async function listCells(
     lost: row.lost,
     failed: row.failed,
     oom: row.oom,
+    preempted: row.preempted,
     widthLimit: row.width_limit,
+    triedOn: listOf(row.tried_on).map(asWorkerId),
+    memoryAbove: row.memory_above,
     cached: row.cached === 1,
     configJson: row.config_json,
     result:
@@ -111,16 +115,31 @@ export async function listLogs(
       ? select.where("line.seq", ">", from.after).orderBy("line.seq")
       : select.where("line.seq", "<", from.before).orderBy("line.seq", "desc");
   const rows = await select.limit(limit).execute();
-  return rows.map((row) => ({
+  return rows.map((row) => logRow(row, row.cell_id ?? ""));
+}
+
+export async function lastLines(db: Kysely<Tables>, cellKey: number, limit: number): Promise<readonly LogRow[]> {
+  const rows = await db
+    .selectFrom("log_line")
+    .selectAll()
+    .where("cell_key", "=", cellKey)
+    .orderBy("seq", "desc")
+    .limit(limit)
+    .execute();
+  return rows.map((row) => logRow(row, "")).toReversed();
+}
+
+function logRow(row: Selectable<Tables["log_line"]>, cellId: string): LogRow {
+  return {
     seq: row.seq,
     workerId: row.worker_id,
-    cellId: row.cell_id ?? "",
+    cellId,
     token: asLeaseToken(BigInt(row.token)),
     timeMs: row.time_ms,
     level: row.level,
     message: row.message,
     fieldsJson: row.fields_json,
-  }));
+  };
 }
 
 export async function lambdaExtremes(db: Kysely<Tables>, sweepSeq: number): Promise<LambdaExtremes> {

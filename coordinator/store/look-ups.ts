@@ -1,7 +1,7 @@
 /** Reads by key: one cell, attempt, stream or config, or a bounded list of them. */
 import { sql, type Kysely } from "kysely";
 import { asCellId, asWorkerId, type CellId, type LeaseToken } from "../../src/core/ids.ts";
-import type { AttemptEnd, StreamKey } from "./change.ts";
+import type { AttemptEnd, StoredCellState, StreamKey } from "./change.ts";
 import { storedCell, storedCellQuery, withSweeps } from "./stored-cell.ts";
 import type { StoredAttempt, StoredCell, StoredStream } from "./store.ts";
 import type { Tables } from "./tables.ts";
@@ -16,9 +16,10 @@ export async function findCells(
   return withSweeps(db, rows.map(storedCell));
 }
 
-export async function findCancelledCells(
+export async function findCellsIn(
   db: Kysely<Tables>,
   sweepSeq: number,
+  state: StoredCellState,
   afterKey: number,
   limit: number,
 ): Promise<readonly StoredCell[]> {
@@ -26,7 +27,7 @@ export async function findCancelledCells(
     .where("cell.cell_key", "in", (eb) =>
       eb.selectFrom("sweep_cell").select("cell_key").where("sweep_seq", "=", sweepSeq),
     )
-    .where("cell.state", "=", "cancelled")
+    .where("cell.state", "=", state)
     .where("cell.cell_key", ">", afterKey)
     .orderBy("cell.cell_key")
     .limit(limit)

@@ -2,8 +2,17 @@
 import { sql, type Kysely } from "kysely";
 import { asFuseKey, asLeaseToken, asSessionId, asSweepId, asWorkerId } from "../../src/core/ids.ts";
 import type { StoredCellState, SweepRecord, SweepState } from "./change.ts";
+import { listOf } from "./list-text.ts";
 import { joinSweeps, storedCell } from "./stored-cell.ts";
-import type { Counters, StoredCell, StoredCounts, StoredFuseGroup, StoredLease, StoredSession } from "./store.ts";
+import type {
+  BrokenWorker,
+  Counters,
+  StoredCell,
+  StoredCounts,
+  StoredFuseGroup,
+  StoredLease,
+  StoredSession,
+} from "./store.ts";
 import type { Tables } from "./tables.ts";
 
 export async function loadCounters(db: Kysely<Tables>): Promise<Counters> {
@@ -38,6 +47,11 @@ export async function loadSweeps(db: Kysely<Tables>): Promise<readonly SweepReco
     finishedMs: row.finished_ms,
     expandedTo: row.expanded_to,
     expanded: row.expanded === 1,
+    paused: row.paused,
+    priority: row.priority,
+    maxWorkers: row.max_workers,
+    require: listOf(row.require_json),
+    submitter: row.submitter,
   }));
 }
 
@@ -52,6 +66,10 @@ export async function loadCounts(db: Kysely<Tables>): Promise<readonly StoredCou
       "cell.state",
       fn.coalesce("result.diverged", sql<number>`0`).as("diverged"),
       fn.countAll<number>().as("count"),
+      fn.sum<number>("cell.lost").as("lost"),
+      fn.sum<number>("cell.failed").as("failed"),
+      fn.sum<number>("cell.oom").as("oom"),
+      fn.sum<number>("cell.preempted").as("preempted"),
     ])
     .groupBy((eb) => ["link.sweep_seq", "link.cached", "cell.state", eb.fn.coalesce("result.diverged", sql<number>`0`)])
     .execute();
@@ -61,6 +79,12 @@ export async function loadCounts(db: Kysely<Tables>): Promise<readonly StoredCou
     diverged: row.diverged === 1,
     cached: row.cached === 1,
     count: row.count,
+    faults: {
+      lost: Number(row.lost),
+      failed: Number(row.failed),
+      oom: Number(row.oom),
+      preempted: Number(row.preempted),
+    },
   }));
 }
 
@@ -123,6 +147,11 @@ export async function loadOpenLeases(db: Kysely<Tables>): Promise<readonly Store
     width: row.width,
     openCells: openCells.get(row.token) ?? [],
   }));
+}
+
+export async function loadBrokenWorkers(db: Kysely<Tables>): Promise<readonly BrokenWorker[]> {
+  const rows = await db.selectFrom("broken_worker").selectAll().where("reason", "<>", "").execute();
+  return rows.map(({ worker_id, reason, times }) => ({ workerId: asWorkerId(worker_id), reason, times }));
 }
 
 export async function loadSessions(db: Kysely<Tables>, limit: number): Promise<readonly StoredSession[]> {

@@ -5,13 +5,14 @@
 import type { Kysely } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
 import type { CellId, LeaseToken } from "../../src/core/ids.ts";
-import type { Change, StreamKey, SweepRecord } from "./change.ts";
+import type { Change, StoredCellState, StreamKey, SweepRecord } from "./change.ts";
 import { beginEpoch, deposed } from "./leader-seat.ts";
 import * as listings from "./listings.ts";
 import * as lookUps from "./look-ups.ts";
 import * as recovery from "./recovery-reads.ts";
 import type { RowWriter } from "./row-writer.ts";
 import type {
+  BrokenWorker,
   CellQuery,
   CellRow,
   ChunkRow,
@@ -109,6 +110,10 @@ export class SqlStore implements Store {
     return recovery.loadSessions(this.#db, limit);
   }
 
+  async loadBrokenWorkers(): Promise<readonly BrokenWorker[]> {
+    return recovery.loadBrokenWorkers(this.#db);
+  }
+
   async loadCommitCounts(): Promise<ReadonlyMap<string, number>> {
     return recovery.loadCommitCounts(this.#db);
   }
@@ -117,8 +122,13 @@ export class SqlStore implements Store {
     return lookUps.findCells(this.#db, scope, ids);
   }
 
-  async findCancelledCells(sweepSeq: number, afterKey: number, limit: number): Promise<readonly StoredCell[]> {
-    return lookUps.findCancelledCells(this.#db, sweepSeq, afterKey, limit);
+  async findCellsIn(
+    sweepSeq: number,
+    state: StoredCellState,
+    afterKey: number,
+    limit: number,
+  ): Promise<readonly StoredCell[]> {
+    return lookUps.findCellsIn(this.#db, sweepSeq, state, afterKey, limit);
   }
 
   async findAttempt(token: LeaseToken, cellId: CellId): Promise<StoredAttempt | undefined> {
@@ -156,6 +166,10 @@ export class SqlStore implements Store {
 
   async listLogsBackwards(query: LogQuery, beforeSeq: number, limit: number): Promise<readonly LogRow[]> {
     return listings.listLogs(this.#db, query, { before: beforeSeq }, limit);
+  }
+
+  async lastLines(cellKey: number, limit: number): Promise<readonly LogRow[]> {
+    return listings.lastLines(this.#db, cellKey, limit);
   }
 
   async lambdaExtremes(sweepSeq: number): Promise<LambdaExtremes> {

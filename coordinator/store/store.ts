@@ -82,6 +82,22 @@ export interface StoredCounts {
   readonly diverged: boolean;
   readonly cached: boolean;
   readonly count: number;
+  /** Sums over these cells. */
+  readonly faults: FaultCounts;
+}
+
+/** How often cells ended without a result, by why. */
+export interface FaultCounts {
+  readonly lost: number;
+  readonly failed: number;
+  readonly oom: number;
+  readonly preempted: number;
+}
+
+export interface BrokenWorker {
+  readonly workerId: WorkerId;
+  readonly reason: string;
+  readonly times: number;
 }
 
 export interface CellRow extends CellFigures {
@@ -170,13 +186,20 @@ export interface Store {
   loadOpenLeases(): Promise<readonly StoredLease[]>;
   /** The newest, ascending by seq. */
   loadSessions(limit: number): Promise<readonly StoredSession[]>;
+  /** Workers that get no cells. */
+  loadBrokenWorkers(): Promise<readonly BrokenWorker[]>;
   /** Committed cells of each worker. */
   loadCommitCounts(): Promise<ReadonlyMap<string, number>>;
 
   // Look-ups.
   findCells(scope: string, ids: readonly CellId[]): Promise<readonly StoredCell[]>;
-  /** The cancelled cells of a sweep, a page after `afterKey`. */
-  findCancelledCells(sweepSeq: number, afterKey: number, limit: number): Promise<readonly StoredCell[]>;
+  /** The cells of a sweep in this state, a page after `afterKey`. */
+  findCellsIn(
+    sweepSeq: number,
+    state: StoredCellState,
+    afterKey: number,
+    limit: number,
+  ): Promise<readonly StoredCell[]>;
   findAttempt(token: LeaseToken, cellId: CellId): Promise<StoredAttempt | undefined>;
   findStream(stream: StreamKey): Promise<StoredStream | undefined>;
   readConfigs(ids: readonly CellId[]): Promise<ReadonlyMap<string, string>>;
@@ -196,6 +219,8 @@ export interface Store {
   listLogs(query: LogQuery, afterSeq: number, limit: number): Promise<readonly LogRow[]>;
   /** Descending from below `beforeSeq`. */
   listLogsBackwards(query: LogQuery, beforeSeq: number, limit: number): Promise<readonly LogRow[]>;
+  /** The last log lines of a cell, of all its attempts, oldest first. */
+  lastLines(cellKey: number, limit: number): Promise<readonly LogRow[]>;
   lambdaExtremes(sweepSeq: number): Promise<LambdaExtremes>;
   listFindings(): Promise<readonly FindingRow[]>;
 

@@ -1,7 +1,8 @@
 /** A cell's row with what belongs to it, as several reads need it. */
-import type { Kysely } from "kysely";
-import { asCellId, asFuseKey } from "../../src/core/ids.ts";
+import type { Kysely, Selectable } from "kysely";
+import { asCellId, asFuseKey, asWorkerId } from "../../src/core/ids.ts";
 import type { StoredCellState } from "./change.ts";
+import { listOf } from "./list-text.ts";
 import type { StoredCell } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -22,12 +23,15 @@ export function storedCellQuery(db: Kysely<Tables>) {
       "cell.failed",
       "cell.oom",
       "cell.width_limit",
+      "cell.preempted",
+      "cell.tried_on",
+      "cell.memory_above",
       "result.digest",
       "result.diverged",
     ]);
 }
 
-type StoredCellRow = Tables["cell"] & {
+type StoredCellRow = Selectable<Tables["cell"]> & {
   readonly digest: string | null;
   readonly diverged: number | null;
 };
@@ -45,7 +49,10 @@ export function storedCell(row: StoredCellRow): StoredCell {
     lost: row.lost,
     failed: row.failed,
     oom: row.oom,
+    preempted: row.preempted,
     widthLimit: row.width_limit,
+    triedOn: listOf(row.tried_on).map(asWorkerId),
+    memoryAbove: row.memory_above,
     digest: row.digest ?? "",
     diverged: row.diverged === 1,
     sweeps: [],

@@ -36,6 +36,12 @@ export interface Tables {
     finished_ms: number | null;
     expanded_to: number;
     expanded: number;
+    paused: Generated<string>;
+    priority: Generated<number>;
+    max_workers: Generated<number>;
+    /** JSON list of texts; "": none. */
+    require_json: Generated<string>;
+    submitter: Generated<string>;
     crc: Seal;
   };
   fuse_group: { fuse_key: string; bytes_per_member: number; flops_per_cell: number };
@@ -52,9 +58,15 @@ export interface Tables {
     failed: number;
     oom: number;
     width_limit: number;
+    preempted: Generated<number>;
+    /** JSON list of worker ids; "": none. */
+    tried_on: Generated<string>;
+    memory_above: Generated<number>;
   };
   sweep_cell: { sweep_seq: number; grid_index: number; cell_key: number; cached: number };
   session: { seq: number; session_id: string; worker_id: string; seen_ms: number };
+  /** Workers that get no cells, and those that did not for a while. */
+  broken_worker: { worker_id: string; reason: string; times: number };
   lease: {
     token: number;
     worker_id: string;
@@ -136,7 +148,38 @@ export const MIGRATIONS: readonly Migration[] = [
     await createLeader(db, types);
     await addSeals(db, types);
   },
+  addSteering,
 ];
+
+async function addSteering(db: Kysely<Tables>, { int8, id }: DialectTypes): Promise<void> {
+  const texts = { sweep: ["paused", "require_json", "submitter"], cell: ["tried_on"] } as const;
+  const counts = { sweep: ["priority", "max_workers"], cell: ["preempted"] } as const;
+  for (const table of ["sweep", "cell"] as const) {
+    for (const name of texts[table]) await addColumn(db, table, name, "text", "");
+    for (const name of counts[table]) await addColumn(db, table, name, "integer", 0);
+  }
+  await addColumn(db, "cell", "memory_above", int8, 0);
+  await db.schema
+    .createTable("broken_worker")
+    .addColumn("worker_id", id, (column) => column.primaryKey())
+    .addColumn("reason", "text", (column) => column.notNull())
+    .addColumn("times", "integer", (column) => column.notNull())
+    .execute();
+}
+
+/** Of rows that are there already it has the default. Neither dialect rewrites them for it. */
+async function addColumn(
+  db: Kysely<Tables>,
+  table: "sweep" | "cell",
+  name: string,
+  type: ColumnDataType,
+  value: string | number,
+): Promise<void> {
+  await db.schema
+    .alterTable(table)
+    .addColumn(name, type, (column) => column.notNull().defaultTo(value))
+    .execute();
+}
 
 async function addSeals(db: Kysely<Tables>, { int8 }: DialectTypes): Promise<void> {
   for (const table of ["sweep", "config", "result", "finding", "metric_chunk", "log_line"] as const) {

@@ -6,6 +6,7 @@
  */
 import type { Insertable, Kysely, SqlBool, Expression, ExpressionBuilder } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
+import { listText } from "./list-text.ts";
 import type { Change, LogLine, ResultRecord } from "./change.ts";
 import type { RowChange, RowWriter } from "./row-writer.ts";
 import { isSealed, sealOf } from "./seal.ts";
@@ -40,6 +41,8 @@ export class WriteBatch {
   readonly #inserts: Inserts = Object.fromEntries(INSERT_ORDER.map((table) => [table, []]));
   readonly #fuseGroups = new Map<string, Row<"fuse_group">>();
   readonly #sweeps = new Map<number, Of<"sweep-changed">>();
+  readonly #steered = new Map<number, Of<"sweep-steered">>();
+  readonly #brokenWorkers = new Map<string, Row<"broken_worker">>();
   readonly #cells = new Map<number, RowChange<"cell">>();
   readonly #cancelled = new Set<number>();
   readonly #committed: number[] = [];
@@ -62,6 +65,11 @@ export class WriteBatch {
       case "sweep-changed":
         this.#sweeps.set(change.seq, change);
         return;
+      case "sweep-steered":
+        this.#steered.set(change.seq, change);
+        return;
+      case "worker-broken":
+        return this.#breakWorker(change);
       case "fuse-group-set":
         return this.#setFuseGroup(change);
       case "cells-added":
@@ -96,6 +104,7 @@ export class WriteBatch {
   async finish(): Promise<void> {
     for (const table of INSERT_ORDER) await this.#insertAll(table);
     await this.#upsertFuseGroups();
+    await this.#upsertBrokenWorkers();
     await this.#changeSweeps();
     await this.#update("cell", this.#cells);
     await this.#setCellState([...this.#cancelled], "cancelled");
@@ -109,6 +118,10 @@ export class WriteBatch {
   #setFuseGroup({ fuseKey, bytesPerMember, flopsPerCell }: Of<"fuse-group-set">): void {
     const row = { fuse_key: fuseKey, bytes_per_member: bytesPerMember, flops_per_cell: flopsPerCell };
     this.#fuseGroups.set(fuseKey, row);
+  }
+
+  #breakWorker({ workerId, reason, times }: Of<"worker-broken">): void {
+    this.#brokenWorkers.set(workerId, { worker_id: workerId, reason, times });
   }
 
   #addCells({ cells }: Of<"cells-added">): void {
@@ -138,11 +151,21 @@ export class WriteBatch {
   }
 
   #changeCell({ cellKey, figures }: Of<"cell-changed">): void {
-    const { state, reason, lost, failed, oom, widthLimit } = figures;
+    const { state, reason, lost, failed, oom, preempted, widthLimit, triedOn, memoryAbove } = figures;
     this.#cancelled.delete(cellKey);
     this.#cells.set(cellKey, {
       where: { cell_key: cellKey },
-      set: { state, reason, lost, failed, oom, width_limit: widthLimit },
+      set: {
+        state,
+        reason,
+        lost,
+        failed,
+        oom,
+        preempted,
+        width_limit: widthLimit,
+        tried_on: listText(triedOn),
+        memory_above: memoryAbove,
+      },
     });
   }
 
@@ -232,6 +255,20 @@ export class WriteBatch {
         .where("seq", "=", seq)
         .execute();
     }
+    for (const { seq, paused, priority, maxWorkers } of this.#steered.values()) {
+      const set = { paused, priority, max_workers: maxWorkers };
+      await this.#db.updateTable("sweep").set(set).where("seq", "=", seq).execute();
+    }
+  }
+
+  async #upsertBrokenWorkers(): Promise<void> {
+    for (const { worker_id, ...set } of this.#brokenWorkers.values()) {
+      await this.#db
+        .insertInto("broken_worker")
+        .values({ worker_id, ...set })
+        .onConflict((conflict) => conflict.column("worker_id").doUpdateSet(set))
+        .execute();
+    }
   }
 
   async #upsertFuseGroups(): Promise<void> {
@@ -290,6 +327,11 @@ function sweepRow({ sweep }: Of<"sweep-added">): Row<"sweep"> {
     finished_ms: sweep.finishedMs,
     expanded_to: sweep.expandedTo,
     expanded: Number(sweep.expanded),
+    paused: sweep.paused,
+    priority: sweep.priority,
+    max_workers: sweep.maxWorkers,
+    require_json: listText(sweep.require),
+    submitter: sweep.submitter,
   };
 }
 

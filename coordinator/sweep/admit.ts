@@ -101,6 +101,7 @@ function linkStored(hot: Hot, sweep: Sweep, stored: StoredCell, index: number): 
   }
   if (stored.state === "committed") sweep.counts.diverged += Number(stored.diverged);
   sweep.counts[stored.state] += 1;
+  sweep.countFaults(stored);
   return { ...link, cached: countCached(sweep, stored.state === "committed") };
 }
 

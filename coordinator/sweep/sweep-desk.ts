@@ -1,21 +1,26 @@
 /**
- * Submits, expands, cancels and resumes sweeps.
+ * Submits, expands, cancels, resumes and reruns sweeps.
  *
  * Invariants:
  * 1. The same spec is the same sweep, however often and however concurrently it is submitted.
  * 2. The grid is expanded in chunks, between which the event loop turns; after a restart the expansion goes on.
- * 3. A running sweep ends up with no cancelled cell: what an interrupted resume has left is taken up again.
+ * 3. An edited sweep is another sweep; the cells that both have are one: done, running or waiting as they are.
+ * 4. A running sweep ends up with no cancelled cell: what an interrupted resume has left is taken up again.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { messageOf, OccamError } from "../../src/core/errors.ts";
-import type { CellId } from "../../src/core/ids.ts";
+import type { SweepId } from "../../src/core/ids.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import { cleanText } from "../ingest/clean-text.ts";
 import { LIMITS } from "../limits.ts";
+import { parseRequirement } from "../schedule/requirement.ts";
 import { admit, resumeCell, type AdmittedPoint } from "./admit.ts";
 import { cancelCells } from "./cancel-cells.ts";
+import { checkSize } from "./check-size.ts";
 import { finishIfDone } from "./finish.ts";
+import { unpauseSweep } from "./pause.ts";
+import { rerunQuarantined } from "./rerun.ts";
 import type { ReadSpec } from "./spec-reader.ts";
 
 export interface Submission {
@@ -26,11 +31,21 @@ export interface Submission {
   readonly requestId: string;
   /** The span of the submission. */
   readonly traceparent?: string;
+  readonly priority?: number;
+  readonly maxWorkers?: number;
+  readonly require?: readonly string[];
+  /** Cells that it may have; 0: as many as the quota says. */
+  readonly maxCells?: number;
+  /** Name of the token that it comes with. */
+  readonly submitter?: string;
+  /** Cancel the other running sweeps of its name. */
+  readonly replace?: boolean;
 }
 
 export interface Submitted {
   readonly sweep: Sweep;
   readonly created: boolean;
+  readonly replaced: readonly SweepId[];
 }
 
 export class SweepDesk {
@@ -48,7 +63,15 @@ export class SweepDesk {
 
   /** Resolves when every cell of the sweep is known and stored. */
   async submit(submission: Submission): Promise<Submitted> {
+    const submitted = await this.#submit(submission);
+    // Now that its cells are linked, what both have is wanted still.
+    const replaced = submission.replace === true ? await this.#cancelOthers(submitted.sweep) : [];
+    return { ...submitted, replaced };
+  }
+
+  async #submit(submission: Submission): Promise<Omit<Submitted, "replaced">> {
     const spec = this.#read(submission);
+    for (const text of submission.require ?? []) parseRequirement(text);
     const id = spec.id(submission.noCache ? submission.requestId : undefined);
     await this.#underWay.get(id);
     const known = this.#hot.sweeps.get(id);
@@ -60,7 +83,7 @@ export class SweepDesk {
     let created: Sweep | undefined;
     await this.#exclusively(id, () =>
       this.#oneOfFew(async () => {
-        await checkSize(spec, LIMITS.openCells - this.#hot.cells.size);
+        await checkSize(this.#hot, spec, submission.submitter ?? "", submission.maxCells ?? 0);
         created = this.#create(submission, spec);
         await this.#expand(created, spec);
       }),
@@ -71,6 +94,56 @@ export class SweepDesk {
   async cancel(sweep: Sweep): Promise<void> {
     cancelCells(this.#hot, sweep);
     await this.#hot.writer.settled();
+  }
+
+  /** A paused or cancelled sweep goes on. */
+  async resume(sweep: Sweep): Promise<void> {
+    unpauseSweep(this.#hot, sweep);
+    if (sweep.state === "cancelled") await this.#goOnFrom(sweep);
+    await this.#hot.writer.settled();
+  }
+
+  /** Cells without a result are tried anew. Returns how many. */
+  async rerun(sweep: Sweep, what: "failed" | "missing"): Promise<number> {
+    const isCancelled = sweep.state === "cancelled";
+    if (isCancelled && what === "failed") {
+      throw new OccamError("bad-usage", `the sweep ${sweep.record.id} is cancelled`, {
+        hint: "`occam rerun --missing` runs its failed and its cancelled cells, `occam resume` the cancelled ones alone",
+      });
+    }
+    const { cancelled } = sweep.counts;
+    if (isCancelled) await this.#goOnFrom(sweep);
+    const failed = await rerunQuarantined(this.#hot, sweep, (run) => this.#inTurn(run));
+    if (failed + cancelled > 0) unpauseSweep(this.#hot, sweep);
+    await this.#hot.writer.settled();
+    return failed + cancelled;
+  }
+
+  /** Submits a sweep of older numbers anew. Returns that sweep itself when its cells are of today's. */
+  async rerunStale(sweep: Sweep, submitter: string): Promise<Submitted> {
+    const { specText, fileName, scope, id, require } = sweep.record;
+    const spec = this.#hot.specs.read(specText, fileName);
+    const [first] = await this.#hot.store.listCells({ sweepSeq: sweep.seq, states: [], idPrefix: "" }, -1, 1);
+    if (first === undefined || spec.at(first.gridIndex)?.id === first.id)
+      return { sweep, created: false, replaced: [] };
+    const { priority, maxWorkers } = sweep;
+    const noCache = scope !== "";
+    // The same rerun again is the same sweep.
+    const requestId = noCache ? `rerun of ${id} with numerics ${this.#hot.numericsVersion}` : "";
+    const maxCells = LIMITS.sweepCells;
+    return this.submit({ specText, fileName, noCache, requestId, priority, maxWorkers, require, maxCells, submitter });
+  }
+
+  async #cancelOthers(sweep: Sweep): Promise<readonly SweepId[]> {
+    const { name, id } = sweep.record;
+    const others = this.#hot.sweeps.all().filter((other) => other !== sweep && other.record.name === name);
+    const running = others.filter((other) => other.state === "running");
+    for (const other of running) {
+      cancelCells(this.#hot, other);
+      this.#hot.logger.info({ sweep: other.record.id, by: id }, "sweep replaced");
+    }
+    await this.#hot.writer.settled();
+    return running.map((other) => other.record.id);
   }
 
   /** Takes up what an earlier run has left: expansions and resumes. Never throws. */
@@ -88,10 +161,15 @@ export class SweepDesk {
     await Promise.allSettled(this.#underWay.values());
   }
 
-  async #goOnWith(sweep: Sweep): Promise<void> {
+  async #goOnFrom(sweep: Sweep): Promise<void> {
     const { id, specText, fileName } = sweep.record;
+    await this.#exclusively(id, () => this.#resume(sweep, this.#hot.specs.read(specText, fileName)));
+  }
+
+  async #goOnWith(sweep: Sweep): Promise<void> {
+    const { id } = sweep.record;
     try {
-      await this.#exclusively(id, () => this.#resume(sweep, this.#hot.specs.read(specText, fileName)));
+      await this.#goOnFrom(sweep);
     } catch (error) {
       this.#hot.logger.error({ sweep: id, err: error }, "an interrupted sweep cannot go on; submit it again");
     }
@@ -147,7 +225,9 @@ export class SweepDesk {
     }
   }
 
-  #create({ specText, fileName, noCache, requestId, traceparent }: Submission, spec: ReadSpec): Sweep {
+  #create(submission: Submission, spec: ReadSpec): Sweep {
+    const { specText, fileName, noCache, requestId, traceparent } = submission;
+    const { priority = 0, maxWorkers = 0, require = [], submitter = "" } = submission;
     const hot = this.#hot;
     const id = spec.id(noCache ? requestId : undefined);
     const sweep = hot.sweeps.add({
@@ -162,6 +242,11 @@ export class SweepDesk {
       finishedMs: null,
       expandedTo: 0,
       expanded: false,
+      paused: "",
+      priority,
+      maxWorkers,
+      require,
+      submitter,
     });
     sweep.traceparent = traceparent ?? "";
     hot.writer.write({ kind: "sweep-added", sweep: sweep.record });
@@ -184,7 +269,7 @@ export class SweepDesk {
     for (const cell of hot.cells.all()) if (cell.sweeps.includes(sweep)) this.#resumeHot(cell);
     await hot.writer.settled();
     for (let after = 0; sweep.state === "running" && !this.#closed;) {
-      const page = await hot.store.findCancelledCells(sweep.seq, after, LIMITS.pageRows);
+      const page = await hot.store.findCellsIn(sweep.seq, "cancelled", after, LIMITS.pageRows);
       if (page.length === 0) return;
       await this.#inTurn(async () => {
         for (const stored of page) {
@@ -258,44 +343,4 @@ export class SweepDesk {
     this.#chunks = turn.catch(() => undefined);
     return turn;
   }
-}
-
-/**
- * @param room cells that there is memory for
- * @throws "resource-exhausted" with the count when the sweep has more cells than one coordinator takes
- */
-async function checkSize(spec: ReadSpec, room: number): Promise<void> {
-  const most = Math.min(LIMITS.sweepCells, room);
-  // Every point is at most one cell.
-  if (spec.gridSize <= most) return;
-  const seen = new Set<CellId>();
-  let cells = 0;
-  const end = Math.min(spec.gridSize, LIMITS.sweepPoints);
-  for (let index = 0; index < end; index += 1) {
-    const cell = spec.at(index);
-    if (cell !== undefined) {
-      if (spec.mayRepeat) seen.add(cell.id);
-      cells = spec.mayRepeat ? seen.size : cells + 1;
-    }
-    if (cells > LIMITS.sweepCells)
-      throw tooLarge(`the first ${index + 1} points of its grid already make ${cells} cells`, spec);
-    if (cells > most) throw noRoom(spec, room);
-    if (index % LIMITS.expandChunk === 0) await nextTurn();
-  }
-  if (end < spec.gridSize) throw tooLarge(`only ${end} points of a grid are visited to count its cells`, spec);
-}
-
-function noRoom(spec: ReadSpec, room: number): OccamError {
-  const text = `the sweep "${spec.name}" has more cells than there is room for beside the other sweeps: ${Math.max(0, room)}`;
-  return new OccamError("resource-exhausted", text, {
-    hint: `a coordinator has ${LIMITS.openCells} unfinished cells at the most: wait until some are done, or cancel a sweep`,
-  });
-}
-
-function tooLarge(why: string, spec: ReadSpec): OccamError {
-  return new OccamError(
-    "resource-exhausted",
-    `the sweep "${spec.name}" is too large: its grid has ${spec.gridSize} points, a sweep may have ${LIMITS.sweepCells} cells, and ${why}`,
-    { hint: "leave out axes or values, or split the sweep into several" },
-  );
 }

@@ -2,12 +2,18 @@
 import type { Command, CommandGroup } from "./command.ts";
 import { calibrateCommand } from "./commands/calibrate.ts";
 import { cancelCommand } from "./commands/cancel.ts";
+import { changeCommand } from "./commands/change.ts";
 import { coordinatorCommand } from "./commands/coordinator.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { explainCommand } from "./commands/explain.ts";
 import { selftestCommand } from "./commands/selftest.ts";
 import { logsCommand } from "./commands/logs.ts";
+import { pauseCommand } from "./commands/pause.ts";
 import { planCommand } from "./commands/plan.ts";
+import { rerunCommand } from "./commands/rerun.ts";
+import { resetCommand } from "./commands/reset.ts";
 import { resultsCommand } from "./commands/results.ts";
+import { resumeCommand } from "./commands/resume.ts";
 import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
 import { storeCommands } from "./commands/store.ts";
@@ -28,7 +34,13 @@ export const COMMANDS: readonly Command[] = [
   watchCommand,
   logsCommand,
   resultsCommand,
+  explainCommand,
+  pauseCommand,
+  resumeCommand,
+  rerunCommand,
+  changeCommand,
   cancelCommand,
+  resetCommand,
   tokenCommand,
   doctorCommand,
   selftestCommand,

@@ -7,3 +7,18 @@ export function wholeNumber(flag: string, value: number | undefined, byDefault: 
   if (Number.isSafeInteger(value) && value >= least) return value;
   throw new OccamError("bad-usage", `it must be a whole number from ${least} up, not ${value}`, { where: flag });
 }
+
+/** Far beyond what anybody counts with, and safe in 32 bits. */
+const PRIORITY_MAX = 1_000_000;
+
+/** Undefined: it was not given. */
+export function priorityOf(value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isSafeInteger(value) && Math.abs(value) <= PRIORITY_MAX)) return value;
+  throw new OccamError(
+    "bad-usage",
+    `it must be a whole number from -${PRIORITY_MAX} to ${PRIORITY_MAX}, not ${value}`,
+    {
+      where: "--priority",
+    },
+  );
+}

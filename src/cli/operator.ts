@@ -7,10 +7,14 @@ import {
   SweepState,
   type CancelSweepResponse,
   type CellState,
+  type ChangeSweepRequest,
+  type ExplainCellResponse,
   type FindCachedResponse,
   type GetServerResponse,
   type ListCellsResponse,
   type ListSeriesResponse,
+  type RerunSweepResponse,
+  type RerunWhat,
   type SubmitSweepRequest,
   type SubmitSweepResponse,
   type Sweep,
@@ -43,9 +47,18 @@ export interface Operator {
   sweep(sweep: string): Promise<Sweep>;
   sweeps(deadlineMs?: number): Promise<readonly Sweep[]>;
   cancel(sweep: string): Promise<CancelSweepResponse>;
+  pause(sweep: string, reason: string): Promise<Sweep>;
+  resume(sweep: string): Promise<Sweep>;
+  rerun(sweep: string, what: RerunWhat): Promise<RerunSweepResponse>;
+  change(request: ChangeSweepRequest): Promise<Sweep>;
+  /** Undefined: it was not heard of for long. */
+  resetWorker(workerId: string): Promise<Worker | undefined>;
+  /** @param sweep "": the newest that has the cell */
+  explain(cellId: string, sweep: string): Promise<ExplainCellResponse>;
   workers(): Promise<readonly Worker[]>;
   cached(cellIds: readonly string[]): Promise<FindCachedResponse>;
-  cells(sweep: string, states?: readonly CellState[], cellId?: string): AsyncIterable<ListCellsResponse>;
+  /** @param logLines so many of the last log lines of each quarantined cell */
+  cells(sweep: string, states?: readonly CellState[], logLines?: number): AsyncIterable<ListCellsResponse>;
   series(sweep: string): AsyncIterable<ListSeriesResponse>;
   /** Snapshots until the sweep has ended. */
   watch(sweep: string, minIntervalMs: number, follow?: FollowOptions): AsyncIterable<WatchSweepResponse>;
@@ -76,9 +89,16 @@ export function openOperator(target: Target, clock: Clock): Operator {
     sweeps: async (deadlineMs) =>
       (await unary(Service.listSweeps, {}, deadlineMs === undefined ? {} : { deadlineMs })).sweeps,
     cancel: (sweep) => unary(Service.cancelSweep, { sweep }),
+    pause: async (sweep, reason) => required((await unary(Service.pauseSweep, { sweep, reason })).sweep),
+    resume: async (sweep) =>
+      required((await unary(Service.resumeSweep, { sweep }, { deadlineMs: SUBMIT_DEADLINE_MS })).sweep),
+    rerun: (sweep, what) => unary(Service.rerunSweep, { sweep, what }, { deadlineMs: SUBMIT_DEADLINE_MS }),
+    change: async (request) => required((await unary(Service.changeSweep, request)).sweep),
+    resetWorker: async (workerId) => (await unary(Service.resetWorker, { workerId })).worker,
+    explain: (cellId, sweep) => unary(Service.explainCell, { cellId, sweep }),
     workers: async () => (await unary(Service.listWorkers, {})).workers,
     cached: (cellIds) => unary(Service.findCached, { cellIds }),
-    cells: (sweep, states = [], cellId = "") => stream(Service.listCells, { sweep, states, cellId }),
+    cells: (sweep, states = [], logLines = 0) => stream(Service.listCells, { sweep, states, cellId: "", logLines }),
     series: (sweep) => stream(Service.listSeries, { sweep, cellId: "", namePrefix: "" }),
     watch: (sweep, minIntervalMs, follow = {}) =>
       toTheEnd(() =>

@@ -48,6 +48,22 @@ export const jsonOption = {
   json: { type: "boolean", default: false, describe: "Print JSON, for scripts" },
 } as const;
 
+/** When and on how many workers a sweep runs. */
+export const workOptions = {
+  priority: {
+    type: "number",
+    requiresArg: true,
+    group: "Workers:",
+    describe: "Sweeps of a higher one come first; those of the same one share equally [0]",
+  },
+  "max-workers": {
+    type: "number",
+    requiresArg: true,
+    group: "Workers:",
+    describe: "Workers that may run it at once; 0 for any number [0]",
+  },
+} as const;
+
 export const logLevelOption = {
   "log-level": {
     choices: ["debug", "info", "warn", "error"] as const,

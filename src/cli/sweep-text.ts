@@ -1,5 +1,6 @@
 /** A sweep as JSON for scripts and in a line for people. */
 import type { CellSummary, Sweep, WatchSweepResponse, Worker } from "../../proto/gen/occam/v1/operator.ts";
+import { printable } from "./output/format.ts";
 import type { Snapshot } from "./output/progress.ts";
 import { required } from "./operator.ts";
 import { sweepStateName, workerStateName } from "./wire-names.ts";
@@ -14,6 +15,11 @@ export function sweepJson(sweep: Sweep) {
     cells: required(sweep.counts),
     fileName: sweep.fileName,
     noCache: sweep.noCache,
+    paused: sweep.paused,
+    priority: sweep.priority,
+    maxWorkers: sweep.maxWorkers,
+    require: sweep.require,
+    submitter: sweep.submitter,
   };
 }
 
@@ -30,6 +36,8 @@ export function workerJson(worker: Worker) {
     cellsHeld: worker.cellsHeld,
     cellsCommitted: Number(worker.cellsCommitted),
     lastSeenMs: Number(worker.lastSeenMs),
+    labels: capabilities?.labels ?? {},
+    brokenReason: worker.brokenReason,
   };
 }
 
@@ -66,7 +74,9 @@ export function snapshotOf(response: WatchSweepResponse): Snapshot {
 export function sweepLine(sweep: Sweep): string {
   const counts = required(sweep.counts);
   const cached = counts.cached > 0 ? ` (${counts.cached} from before)` : "";
-  return `${sweep.sweepId}  ${sweepStateName(sweep.state)}, ${countsLine(sweep)}${cached}`;
+  const state = sweep.paused === "" ? sweepStateName(sweep.state) : `paused (${printable(sweep.paused)})`;
+  const priority = sweep.priority === 0 ? "" : `, priority ${sweep.priority}`;
+  return `${sweep.sweepId}  ${state}${priority}, ${countsLine(sweep)}${cached}`;
 }
 
 function countsLine(sweep: Sweep): string {
@@ -76,5 +86,22 @@ function countsLine(sweep: Sweep): string {
     `${counts.running + counts.leased} running`,
     `${counts.quarantined} failed`,
   ];
-  return counts.cancelled > 0 ? [...parts, `${counts.cancelled} cancelled`].join(", ") : parts.join(", ");
+  const more = [
+    [counts.cancelled, "cancelled"],
+    [counts.retryWait, "waiting for their next try"],
+    [counts.diverged, "diverged"],
+  ] as const;
+  return [...parts, ...more.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : []))].join(", ");
+}
+
+/** How often its cells ended without a result; "": never. */
+export function faultsLine(sweep: Sweep): string {
+  const { lost, preempted, failed, oom } = required(sweep.counts);
+  const kinds = [
+    [failed, "failed"],
+    [lost, "lost with their worker"],
+    [oom, "out of memory"],
+    [preempted, "handed back"],
+  ] as const;
+  return kinds.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : [])).join(", ");
 }

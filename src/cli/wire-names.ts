@@ -14,6 +14,7 @@ const WORKER_STATES = {
   busy: WorkerState.WORKER_STATE_BUSY,
   draining: WorkerState.WORKER_STATE_DRAINING,
   lost: WorkerState.WORKER_STATE_LOST,
+  broken: WorkerState.WORKER_STATE_BROKEN,
 } as const;
 const CELL_STATES: Readonly<Record<RecordState, CellState>> = {
   pending: CellState.CELL_STATE_PENDING,
@@ -22,6 +23,7 @@ const CELL_STATES: Readonly<Record<RecordState, CellState>> = {
   committed: CellState.CELL_STATE_COMMITTED,
   quarantined: CellState.CELL_STATE_QUARANTINED,
   cancelled: CellState.CELL_STATE_CANCELLED,
+  "retry-wait": CellState.CELL_STATE_RETRY_WAIT,
 };
 const LEVELS: Readonly<Record<LevelName, LogLevel>> = {
   debug: LogLevel.LOG_LEVEL_DEBUG,

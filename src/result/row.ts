@@ -20,7 +20,7 @@ import { truthBeside } from "./truth-beside.ts";
 export type AxisValues = Readonly<Record<string, Scalar | null>>;
 
 /** States of a cell, as the coordinator tells them. */
-export type RecordState = "pending" | "leased" | "running" | "committed" | "quarantined" | "cancelled";
+export type RecordState = "pending" | "leased" | "running" | "committed" | "quarantined" | "cancelled" | "retry-wait";
 
 /** `diverged` is a committed result whose loss was not finite; `pending` and `running` are cells that have not ended. */
 const ROW_STATUSES = ["committed", "diverged", "quarantined", "cancelled", "running", "pending"] as const;
@@ -58,7 +58,7 @@ export function rowOf(record: CellRecord): ResultRow {
 function statusOf(record: CellRecord): RowStatus {
   if (record.state === "committed") return record.result?.outcome === "diverged" ? "diverged" : "committed";
   // Leased is granted and not accepted yet: no worker runs it, and one that drains never will.
-  return record.state === "leased" ? "pending" : record.state;
+  return record.state === "leased" || record.state === "retry-wait" ? "pending" : record.state;
 }
 
 /** A new array, by grid index and then by cell id. */

@@ -3,7 +3,7 @@
  * types refuse a table that lacks a method of a service of ours.
  *
  *   viewer    reads sweeps, cells, series, logs and workers
- *   operator  what a viewer may, and submits and cancels
+ *   operator  what a viewer may, and submits, pauses, changes, reruns and cancels
  *   worker    takes cells, sends metrics, logs and results; reads nothing else
  */
 import type { ServiceDefinition } from "@grpc/grpc-js";
@@ -30,6 +30,12 @@ const OPERATOR: TableOf<typeof OperatorServiceService> = {
   getSweep: "viewer",
   listSweeps: "viewer",
   cancelSweep: "operator",
+  pauseSweep: "operator",
+  resumeSweep: "operator",
+  rerunSweep: "operator",
+  changeSweep: "operator",
+  resetWorker: "operator",
+  explainCell: "viewer",
   watchSweep: "viewer",
   listWorkers: "viewer",
   listCells: "viewer",

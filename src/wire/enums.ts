@@ -2,7 +2,7 @@
 import { StreamKind } from "../../proto/gen/occam/v1/bulk.ts";
 import { LogLevel as WireLevel } from "../../proto/gen/occam/v1/common.ts";
 import { CommitOutcome, FailureKind, LeasePhase } from "../../proto/gen/occam/v1/control.ts";
-import { CellState, SweepState, WorkerState } from "../../proto/gen/occam/v1/operator.ts";
+import { CellState, RerunWhat, SweepState, WorkerState } from "../../proto/gen/occam/v1/operator.ts";
 import type { LogLevel } from "../core/log.ts";
 import type { RecordState } from "../result/row.ts";
 import { enumTable } from "./enum-table.ts";
@@ -53,6 +53,7 @@ export const cellState = enumTable<RecordState, CellState>("state of a cell", {
   committed: CellState.CELL_STATE_COMMITTED,
   quarantined: CellState.CELL_STATE_QUARANTINED,
   cancelled: CellState.CELL_STATE_CANCELLED,
+  "retry-wait": CellState.CELL_STATE_RETRY_WAIT,
 });
 
 export type SweepStateName = "running" | "finished" | "cancelled";
@@ -62,10 +63,18 @@ export const sweepState = enumTable<SweepStateName, SweepState>("state of a swee
   cancelled: SweepState.SWEEP_STATE_CANCELLED,
 });
 
-export type WorkerStateName = "idle" | "busy" | "draining" | "lost";
+export type WorkerStateName = "idle" | "busy" | "draining" | "lost" | "broken";
 export const workerState = enumTable<WorkerStateName, WorkerState>("state of a worker", {
   idle: WorkerState.WORKER_STATE_IDLE,
   busy: WorkerState.WORKER_STATE_BUSY,
   draining: WorkerState.WORKER_STATE_DRAINING,
   lost: WorkerState.WORKER_STATE_LOST,
+  broken: WorkerState.WORKER_STATE_BROKEN,
+});
+
+export type RerunWhatName = "failed" | "missing" | "stale";
+export const rerunWhat = enumTable<RerunWhatName, RerunWhat>("kind of rerun", {
+  failed: RerunWhat.RERUN_WHAT_FAILED,
+  missing: RerunWhat.RERUN_WHAT_MISSING,
+  stale: RerunWhat.RERUN_WHAT_STALE,
 });

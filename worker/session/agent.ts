@@ -41,6 +41,8 @@ export interface AgentOptions {
   readonly maxFuseWidth: number | undefined;
   /** Bytes that one fused program may take on this machine, whatever the backend would allow. */
   readonly memoryLimitBytes: number;
+  /** For sweeps that require them. */
+  readonly labels: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly key: RandomKey;
@@ -184,7 +186,7 @@ export class Agent {
 
   #onTrainerReady({ backend, device, memoryBytes }: TrainerReady): void {
     const first = this.#capabilities === undefined;
-    const { memoryLimitBytes, maxFuseWidth = mostFused(backend) } = this.#options;
+    const { memoryLimitBytes, labels, maxFuseWidth = mostFused(backend) } = this.#options;
     const usableBytes = Math.floor(Math.min(memoryBytes, memoryLimitBytes));
     this.#capabilities = {
       backend,
@@ -194,6 +196,7 @@ export class Agent {
       pid: process.pid,
       packageVersion: PACKAGE_VERSION,
       numericsVersion: this.#options.numericsVersion ?? NUMERICS_VERSION,
+      labels,
     };
     this.#log.say("info", "ready", { backend, device, maxFuseWidth, memoryBytes: usableBytes });
     this.#leases.advance();

@@ -17,6 +17,7 @@ export const KEY_OF = {
   stream: ["stream_id"],
   metric_chunk: ["stream_id", "first_offset"],
   log_line: ["seq"],
+  broken_worker: ["worker_id"],
   leader: ["one"],
 } as const satisfies { readonly [T in keyof Tables]?: readonly (keyof Tables[T])[] };
 

@@ -90,6 +90,18 @@ export const coordinatorCommand = defineCommand({
       default: 0,
       describe: "Workers that are about to come: in the first seconds, shards are cut for so many",
     },
+    "quota-sweep-cells": {
+      type: "number",
+      group: "Quotas:",
+      requiresArg: true,
+      describe: "Cells of a sweep that is not submitted with --max-cells [250000]",
+    },
+    "quota-cells": {
+      type: "number",
+      group: "Quotas:",
+      requiresArg: true,
+      describe: "Unfinished cells of the sweeps of one token's name [2000000]",
+    },
     ...logLevelOption,
   },
   examples: [
@@ -119,6 +131,8 @@ export const coordinatorCommand = defineCommand({
         logLevel: args["log-level"],
         expectWorkers: args["expect-workers"],
         advertise: args.advertise,
+        quotaSweepCells: args["quota-sweep-cells"],
+        quotaCells: args["quota-cells"],
       },
       io,
     );

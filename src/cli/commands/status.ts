@@ -59,7 +59,7 @@ async function workerTable(workers: Awaited<ReturnType<Operator["workers"]>>, io
     .map((worker) => [
       worker.workerId,
       worker.state,
-      printable(worker.activity),
+      printable(worker.brokenReason === "" ? worker.activity : worker.brokenReason),
       worker.backend,
       String(worker.cellsCommitted),
     ]);
@@ -68,7 +68,7 @@ async function workerTable(workers: Awaited<ReturnType<Operator["workers"]>>, io
 }
 
 async function oneSweep(operator: Operator, name: string, json: boolean, io: Io): Promise<string> {
-  const { sweepJson, sweepLine } = await import("../sweep-text.ts");
+  const { faultsLine, sweepJson, sweepLine } = await import("../sweep-text.ts");
   const { CellState } = await import("../../../proto/gen/occam/v1/operator.ts");
   const { shortId } = await import("../../core/ids.ts");
   const { formatInstant, printable } = await import("../output/format.ts");
@@ -78,8 +78,15 @@ async function oneSweep(operator: Operator, name: string, json: boolean, io: Io)
     failed.push({ cellId, reason, attempts });
   }
   if (json) return JSON.stringify({ ...sweepJson(sweep), quarantined: failed });
+  const faults = faultsLine(sweep);
+  const limits = [
+    sweep.maxWorkers > 0 ? `at most ${sweep.maxWorkers} workers` : [],
+    sweep.require.length > 0 ? `workers with ${sweep.require.join(", ")}` : [],
+  ].flat();
   return [
     sweepLine(sweep),
+    ...(faults === "" ? [] : [`attempts without a result: ${faults}`]),
+    ...(limits.length === 0 ? [] : [`runs on ${printable(limits.join(", "))}`]),
     `submitted ${formatInstant(Number(sweep.createdMs))} from ${sweep.fileName}`,
     ...failed.map(({ cellId, reason }) =>
       io.out.paint("yellow", `quarantined ${shortId(cellId)}  ${printable(reason)}`),

@@ -2,7 +2,7 @@
 import { EXIT } from "../../core/errors.ts";
 import { defineCommand } from "../command.ts";
 import { withOperator } from "../connection.ts";
-import { connectionOptions, jsonOption } from "../options.ts";
+import { connectionOptions, jsonOption, workOptions } from "../options.ts";
 import { watchSweep } from "./watch.ts";
 
 export const submitCommand = defineCommand({
@@ -14,6 +14,24 @@ export const submitCommand = defineCommand({
     ...jsonOption,
     watch: { type: "boolean", default: false, describe: "Follow the sweep until it has ended" },
     "no-cache": { type: "boolean", default: false, describe: "Train every cell anew, also those that have a result" },
+    ...workOptions,
+    require: {
+      type: "string",
+      array: true,
+      requiresArg: true,
+      group: "Workers:",
+      describe: "Only on workers with this: backend=wasm, memory>=8GiB, or a label NAME=VALUE; may be repeated",
+    },
+    "max-cells": {
+      type: "number",
+      requiresArg: true,
+      describe: "Cells that it may have, when it is meant to have more than the coordinator takes unasked",
+    },
+    replace: {
+      type: "boolean",
+      default: false,
+      describe: "Cancel the other running sweeps of this name; cells that this one has too go on",
+    },
     "request-id": {
       type: "string",
       requiresArg: true,
@@ -21,6 +39,8 @@ export const submitCommand = defineCommand({
     },
   },
   examples: [
+    ["submit big.yaml --priority 5 --max-workers 8 --require memory>=16GiB", "First in line, on eight large workers"],
+    ["submit digits.yaml --replace", "An edited file: only the difference runs, the sweep of before is cancelled"],
     ["submit examples/quickstart.yaml --watch", "Submit and follow"],
     ["submit examples/quickstart.yaml --json | jq -r .sweepId", "Submit from a script"],
   ],
@@ -30,10 +50,21 @@ export const submitCommand = defineCommand({
     const { text, fileName } = await readSpec(args.spec, io);
     return withOperator(args, io, async (operator) => {
       const { required } = await import("../operator.ts");
+      const { priorityOf, wholeNumber } = await import("../numbers.ts");
       const { asTraceparent, openTracer, traced } = await import("../../core/trace.ts");
       const { sweepJson, sweepLine } = await import("../sweep-text.ts");
       const requestId = args["no-cache"] ? (args["request-id"] ?? randomUUID()) : "";
-      const request = { specText: text, fileName, noCache: args["no-cache"], requestId };
+      const request = {
+        specText: text,
+        fileName,
+        noCache: args["no-cache"],
+        requestId,
+        priority: priorityOf(args.priority) ?? 0,
+        maxWorkers: wholeNumber("--max-workers", args["max-workers"], 0, 0),
+        require: args.require ?? [],
+        maxCells: wholeNumber("--max-cells", args["max-cells"], 0, 1),
+        replace: args.replace,
+      };
       const tracer = await openTracer("cli", io.env);
       // A script that traces gives its own span in TRACEPARENT.
       const parent = asTraceparent(io.env["TRACEPARENT"]);
@@ -42,8 +73,12 @@ export const submitCommand = defineCommand({
       await tracer.close();
       const response = await submitted;
       const sweep = required(response.sweep);
-      if (args.json) await io.out.write(`${JSON.stringify({ ...sweepJson(sweep), created: response.created })}\n`);
+      if (args.json)
+        await io.out.write(
+          `${JSON.stringify({ ...sweepJson(sweep), created: response.created, replaced: response.replaced })}\n`,
+        );
       else await io.out.write(`${response.created ? "submitted" : "was here"}  ${sweepLine(sweep)}\n`);
+      if (!args.json) for (const id of response.replaced) await io.out.write(`replaced  ${id}\n`);
       return args.watch ? watchSweep(operator, sweep.sweepId, args.json, io) : EXIT.ok;
     });
   },

@@ -24,10 +24,17 @@ export const workerCommand = defineCommand({
       requiresArg: true,
       describe: "The most cells that it takes at a time and trains as one program [wasm: 64; fewer where as fast]",
     },
+    label: {
+      type: "string",
+      array: true,
+      requiresArg: true,
+      describe: "NAME=VALUE that sweeps can require of their workers; may be repeated",
+    },
     ...logLevelOption,
   },
   examples: [
     ["worker --coordinator 127.0.0.1:7171 --token-file ./store/token", "Work for a coordinator on this machine"],
+    ["worker --label zone=a --label gpu=h100", "For sweeps that are submitted with --require zone=a"],
     ["worker --backend wasm --fuse-width 16", "Without a GPU, in small programs"],
   ],
   run: async (args, io) => {
@@ -42,6 +49,7 @@ export const workerCommand = defineCommand({
         id: args.id,
         backend: args.backend,
         fuseWidth: args["fuse-width"],
+        labels: args.label ?? [],
         logLevel: args["log-level"],
       },
       io,

@@ -28,7 +28,12 @@ export interface CoordinatorTarget {
 type Outcome =
   | { readonly kind: "finished" }
   | { readonly kind: "stopped" }
+  /** Nobody is there to resume it. */
+  | { readonly kind: "paused"; readonly reason: string }
   | { readonly kind: "failed"; readonly error: OccamError };
+
+/** The coordinator's own limit is the one that holds. */
+const MOST_CELLS = 2 ** 31;
 
 /** Snapshots come at most this often. */
 const WATCH_INTERVAL_MS = 250;
@@ -67,6 +72,7 @@ async function runWith(
   const outcome = await follow(operator, sweep.sweepId, cluster, view, interrupts);
   if (outcome.kind === "stopped")
     await view.note("stopping: workers hand back what they hold; Ctrl-C again stops at once");
+  if (outcome.kind === "paused") await view.note(io.out.paint("red", `paused: ${outcome.reason}`));
   if (outcome.kind === "failed") await view.note(io.out.paint("red", outcome.error.toUserText()));
   await view.close();
   const revisionOf = gitRevision(dirname(pathIn(io.cwd, file.fileName)));
@@ -90,6 +96,12 @@ function summaryOf({ rows, files }: Artifacts, outDir: string, io: Io): string {
 
 async function finish(outcome: Outcome, missing: number, args: RunArgs, io: Io): Promise<number> {
   if (outcome.kind === "failed") throw outcome.error;
+  if (outcome.kind === "paused") {
+    await io.out.write(
+      "paused before the end; mend what its cells fail of, or run the same command to go on all the same\n",
+    );
+    return EXIT.incomplete;
+  }
   if (outcome.kind === "stopped") {
     await io.out.write("stopped before the end; run the same command to go on\n");
     return EXIT.drained;
@@ -104,8 +116,15 @@ async function submit(operator: Operator, file: SpecFile, args: RunArgs, io: Io)
     fileName: file.fileName,
     noCache: args.noCache,
     requestId: args.noCache ? requestIdFor(args.outDir, file.spec.canonical) : "",
+    priority: 0,
+    maxWorkers: 0,
+    require: [],
+    // Whoever runs it here has seen it.
+    maxCells: MOST_CELLS,
+    replace: false,
   };
-  return required((await patiently(io, undefined, () => operator.submit(request))).sweep);
+  const sweep = required((await patiently(io, undefined, () => operator.submit(request))).sweep);
+  return sweep.paused === "" ? sweep : patiently(io, undefined, () => operator.resume(sweep.sweepId));
 }
 
 /** Follows the sweep to whichever end comes first. */
@@ -120,6 +139,8 @@ async function follow(
   const watching = (async (): Promise<Outcome> => {
     for await (const response of operator.watch(sweepId, WATCH_INTERVAL_MS, { signal: end.signal, patient: true })) {
       await view.show(snapshotOf(response));
+      const { paused } = required(response.sweep);
+      if (paused !== "") return { kind: "paused", reason: paused };
     }
     return { kind: "finished" };
   })();

@@ -30,6 +30,9 @@ export interface ServeArgs {
   readonly logLevel: LogLevel;
   readonly expectWorkers: number;
   readonly advertise: string | undefined;
+  /** Undefined: the coordinator's own. */
+  readonly quotaSweepCells: number | undefined;
+  readonly quotaCells: number | undefined;
 }
 
 /** Resolves after an orderly stop. */
@@ -54,6 +57,7 @@ export async function serveCoordinator(args: ServeArgs, io: Io): Promise<void> {
     tls: args.tls,
     allowPlaintext: args.allowPlaintext,
     expectedWorkers: wholeNumber("--expect-workers", args.expectWorkers, 0, 0),
+    quotas: quotasOf(args),
     clock: io.clock,
     logger,
     ...(isSupervised() ? { timings: { heartbeatMs: LOCAL_HEARTBEAT_MS } } : {}),
@@ -70,6 +74,14 @@ export async function serveCoordinator(args: ServeArgs, io: Io): Promise<void> {
   await served?.stop();
   await tracer.close();
   if (failure !== undefined) throw failure;
+}
+
+function quotasOf({ quotaSweepCells, quotaCells }: ServeArgs) {
+  const given = (flag: string, value: number): number => wholeNumber(flag, value, 0, 1);
+  return {
+    ...(quotaSweepCells === undefined ? {} : { sweepCells: given("--quota-sweep-cells", quotaSweepCells) }),
+    ...(quotaCells === undefined ? {} : { submitterCells: given("--quota-cells", quotaCells) }),
+  };
 }
 
 const addressOf = (text: string): string => formatAddress(parseAddress(text));

@@ -1,6 +1,6 @@
 /** The worker's process: starts it, drains it on a signal or when its supervisor is gone. */
 import { hostname } from "node:os";
-import { EXIT } from "../../core/errors.ts";
+import { EXIT, OccamError } from "../../core/errors.ts";
 import { asWorkerId } from "../../core/ids.ts";
 import { createLogger, type LogLevel } from "../../core/log.ts";
 import { openTracer } from "../../core/trace.ts";
@@ -24,6 +24,8 @@ export interface WorkArgs {
   readonly id: string | undefined;
   readonly backend: BackendName;
   readonly fuseWidth: number | undefined;
+  /** "zone=a" */
+  readonly labels: readonly string[];
   readonly logLevel: LogLevel;
 }
 
@@ -44,6 +46,7 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
     backend: args.backend,
     ...(isSupervised() ? { coordinatorUp: untilListening(args.coordinator, io.clock) } : {}),
     ...(args.fuseWidth === undefined ? {} : { maxFuseWidth: wholeNumber("--fuse-width", args.fuseWidth, 1, 1) }),
+    labels: labelsOf(args.labels),
     clock: io.clock,
     logger: createLogger({ component: "worker", level: args.logLevel }),
   });
@@ -55,6 +58,20 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
   } finally {
     await tracer.close();
   }
+}
+
+function labelsOf(texts: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name = "", value = ""] = /^([A-Za-z][\w.-]{0,62})=(.{1,200})$/u.exec(text) ?? [];
+      if (name === "" || name === "backend" || name === "memory") {
+        throw new OccamError("bad-usage", `"${text}" is no label`, {
+          hint: "write NAME=VALUE, as in --label zone=a; backend and memory are known without",
+        });
+      }
+      return [name, value];
+    }),
+  );
 }
 
 async function drainOn(stop: StopRequest, worker: { drain(): void }, io: Io): Promise<void> {

@@ -52,6 +52,13 @@ export interface Capabilities {
   readonly packageVersion: string;
   /** Of the numbers that it computes; a worker gets cells of its own alone. 0: those of the coordinator. */
   readonly numericsVersion: number;
+  /** What it was started with (--label zone=a), for sweeps that require it. */
+  readonly labels: { [key: string]: string };
+}
+
+export interface Capabilities_LabelsEntry {
+  readonly key: string;
+  readonly value: string;
 }
 
 /** Metric points in columns: point i is (names[name[i]], step[i], value[i]). */
@@ -157,7 +164,16 @@ export const LogRecord: MessageFns<LogRecord> = {
 };
 
 function createBaseCapabilities(): Capabilities {
-  return { backend: "", maxFuseWidth: 0, memoryBytes: 0n, host: "", pid: 0, packageVersion: "", numericsVersion: 0 };
+  return {
+    backend: "",
+    maxFuseWidth: 0,
+    memoryBytes: 0n,
+    host: "",
+    pid: 0,
+    packageVersion: "",
+    numericsVersion: 0,
+    labels: {},
+  };
 }
 
 export const Capabilities: MessageFns<Capabilities> = {
@@ -186,6 +202,9 @@ export const Capabilities: MessageFns<Capabilities> = {
     if (message.numericsVersion !== 0) {
       writer.uint32(56).uint32(message.numericsVersion);
     }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, string]) => {
+      Capabilities_LabelsEntry.encode({ key: key as any, value }, writer.uint32(66).fork()).join();
+    });
     return writer;
   },
 
@@ -258,6 +277,17 @@ export const Capabilities: MessageFns<Capabilities> = {
             message.numericsVersion = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            const entry8 = Capabilities_LabelsEntry.decode(reader, reader.uint32());
+            if (entry8.value !== undefined) {
+              message.labels[entry8.key] = entry8.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -284,6 +314,82 @@ export const Capabilities: MessageFns<Capabilities> = {
     message.pid = object.pid ?? 0;
     message.packageVersion = object.packageVersion ?? "";
     message.numericsVersion = object.numericsVersion ?? 0;
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseCapabilities_LabelsEntry(): Capabilities_LabelsEntry {
+  return { key: "", value: "" };
+}
+
+export const Capabilities_LabelsEntry: MessageFns<Capabilities_LabelsEntry> = {
+  encode(message: Capabilities_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Capabilities_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCapabilities_LabelsEntry() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Capabilities_LabelsEntry>, I>>(base?: I): Capabilities_LabelsEntry {
+    return Capabilities_LabelsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Capabilities_LabelsEntry>, I>>(object: I): Capabilities_LabelsEntry {
+    const message = createBaseCapabilities_LabelsEntry() as any;
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };

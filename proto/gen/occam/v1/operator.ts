@@ -42,12 +42,33 @@ export namespace SweepState {
   export type SWEEP_STATE_CANCELLED = typeof SweepState.SWEEP_STATE_CANCELLED;
 }
 
+export const RerunWhat = {
+  RERUN_WHAT_UNSPECIFIED: 0,
+  /** RERUN_WHAT_FAILED - Quarantined cells. */
+  RERUN_WHAT_FAILED: 1,
+  /** RERUN_WHAT_MISSING - Quarantined and cancelled cells. */
+  RERUN_WHAT_MISSING: 2,
+  /** RERUN_WHAT_STALE - Cells whose result is of other numbers than this coordinator's. */
+  RERUN_WHAT_STALE: 3,
+} as const;
+
+export type RerunWhat = typeof RerunWhat[keyof typeof RerunWhat];
+
+export namespace RerunWhat {
+  export type RERUN_WHAT_UNSPECIFIED = typeof RerunWhat.RERUN_WHAT_UNSPECIFIED;
+  export type RERUN_WHAT_FAILED = typeof RerunWhat.RERUN_WHAT_FAILED;
+  export type RERUN_WHAT_MISSING = typeof RerunWhat.RERUN_WHAT_MISSING;
+  export type RERUN_WHAT_STALE = typeof RerunWhat.RERUN_WHAT_STALE;
+}
+
 export const WorkerState = {
   WORKER_STATE_UNSPECIFIED: 0,
   WORKER_STATE_IDLE: 1,
   WORKER_STATE_BUSY: 2,
   WORKER_STATE_DRAINING: 3,
   WORKER_STATE_LOST: 4,
+  /** WORKER_STATE_BROKEN - It gets no cells, or one on probation: cell after cell failed on it. */
+  WORKER_STATE_BROKEN: 5,
 } as const;
 
 export type WorkerState = typeof WorkerState[keyof typeof WorkerState];
@@ -58,6 +79,7 @@ export namespace WorkerState {
   export type WORKER_STATE_BUSY = typeof WorkerState.WORKER_STATE_BUSY;
   export type WORKER_STATE_DRAINING = typeof WorkerState.WORKER_STATE_DRAINING;
   export type WORKER_STATE_LOST = typeof WorkerState.WORKER_STATE_LOST;
+  export type WORKER_STATE_BROKEN = typeof WorkerState.WORKER_STATE_BROKEN;
 }
 
 export const CellState = {
@@ -68,6 +90,7 @@ export const CellState = {
   CELL_STATE_COMMITTED: 4,
   CELL_STATE_QUARANTINED: 5,
   CELL_STATE_CANCELLED: 6,
+  CELL_STATE_RETRY_WAIT: 7,
 } as const;
 
 export type CellState = typeof CellState[keyof typeof CellState];
@@ -80,6 +103,7 @@ export namespace CellState {
   export type CELL_STATE_COMMITTED = typeof CellState.CELL_STATE_COMMITTED;
   export type CELL_STATE_QUARANTINED = typeof CellState.CELL_STATE_QUARANTINED;
   export type CELL_STATE_CANCELLED = typeof CellState.CELL_STATE_CANCELLED;
+  export type CELL_STATE_RETRY_WAIT = typeof CellState.CELL_STATE_RETRY_WAIT;
 }
 
 export interface GetServerRequest {
@@ -101,6 +125,16 @@ export interface SubmitSweepRequest {
   /** Train every cell anew. Needs a request_id, so that a repeated request is still one sweep. */
   readonly noCache: boolean;
   readonly requestId: string;
+  /** Cells of higher ones are given out first; 0 unless asked for. */
+  readonly priority: number;
+  /** Workers that may run it at once; 0: any number. */
+  readonly maxWorkers: number;
+  /** What its workers must be: "backend=wasm", "memory>=8GiB", "zone=a" (a label). */
+  readonly require: readonly string[];
+  /** Cells that it may have; 0: as many as the coordinator takes unasked. */
+  readonly maxCells: number;
+  /** Cancel the other running sweeps of its name once its own cells are known; what both have goes on. */
+  readonly replace: boolean;
 }
 
 export interface SubmitSweepResponse {
@@ -109,6 +143,8 @@ export interface SubmitSweepResponse {
     | undefined;
   /** False: this sweep was already here. */
   readonly created: boolean;
+  /** Ids of the sweeps that were cancelled for it. */
+  readonly replaced: readonly string[];
 }
 
 export interface Sweep {
@@ -121,6 +157,13 @@ export interface Sweep {
   readonly specText: string;
   readonly fileName: string;
   readonly noCache: boolean;
+  /** Why it gives out no cells; empty: it does. */
+  readonly paused: string;
+  readonly priority: number;
+  readonly maxWorkers: number;
+  readonly require: readonly string[];
+  /** Name of the token that it came with. */
+  readonly submitter: string;
 }
 
 export interface CellCounts {
@@ -135,6 +178,13 @@ export interface CellCounts {
   readonly cached: number;
   readonly quarantined: number;
   readonly cancelled: number;
+  /** Failed, and tried again after a wait. */
+  readonly retryWait: number;
+  /** How often cells of the sweep ended without a result, by why: their worker died, gave them back, they failed, memory ran out. */
+  readonly lost: number;
+  readonly preempted: number;
+  readonly failed: number;
+  readonly oom: number;
 }
 
 export interface GetSweepRequest {
@@ -158,6 +208,49 @@ export interface CancelSweepRequest {
 }
 
 export interface CancelSweepResponse {
+  readonly sweep: Sweep | undefined;
+}
+
+export interface PauseSweepRequest {
+  readonly sweep: string;
+  /** For those who look at it. */
+  readonly reason: string;
+}
+
+export interface PauseSweepResponse {
+  readonly sweep: Sweep | undefined;
+}
+
+export interface ResumeSweepRequest {
+  readonly sweep: string;
+}
+
+export interface ResumeSweepResponse {
+  readonly sweep: Sweep | undefined;
+}
+
+export interface RerunSweepRequest {
+  readonly sweep: string;
+  readonly what: RerunWhat;
+}
+
+export interface RerunSweepResponse {
+  /** The sweep that has them: for stale ones it may be another. */
+  readonly sweep:
+    | Sweep
+    | undefined;
+  /** Cells that are tried anew. */
+  readonly cells: number;
+}
+
+export interface ChangeSweepRequest {
+  readonly sweep: string;
+  /** Left out: as it is. */
+  readonly priority?: number | undefined;
+  readonly maxWorkers?: number | undefined;
+}
+
+export interface ChangeSweepResponse {
   readonly sweep: Sweep | undefined;
 }
 
@@ -203,6 +296,40 @@ export interface Worker {
   readonly cellsCommitted: bigint;
   /** What it does now, for people: "train 600/1500, 16 cells". */
   readonly activity: string;
+  /** Why it is broken. */
+  readonly brokenReason: string;
+}
+
+export interface ResetWorkerRequest {
+  readonly workerId: string;
+}
+
+export interface ResetWorkerResponse {
+  readonly worker: Worker | undefined;
+}
+
+export interface ExplainCellRequest {
+  /** Empty: the newest sweep that has the cell. */
+  readonly sweep: string;
+  /** An id or a unique prefix of one. */
+  readonly cellId: string;
+}
+
+export interface ExplainCellResponse {
+  readonly cellId: string;
+  readonly sweepId: string;
+  readonly state: CellState;
+  readonly attempts: number;
+  readonly lost: number;
+  readonly preempted: number;
+  readonly failed: number;
+  readonly oom: number;
+  /** Why it is as it is, in sentences. */
+  readonly because: readonly string[];
+  /** What would help. */
+  readonly remedies: readonly string[];
+  /** Its last log lines, oldest first. */
+  readonly logTail: readonly TailLogsResponse[];
 }
 
 export interface ListCellsRequest {
@@ -211,6 +338,8 @@ export interface ListCellsRequest {
   readonly states: readonly CellState[];
   /** Only the cell with this id, or the only one with this prefix. */
   readonly cellId: string;
+  /** So many of the last log lines of each quarantined cell. */
+  readonly logLines: number;
 }
 
 export interface ListCellsResponse {
@@ -229,6 +358,10 @@ export interface ListCellsResponse {
   readonly workerId: string;
   readonly cached: boolean;
   readonly committedMs: bigint;
+  readonly oom: number;
+  readonly preempted: number;
+  /** Oldest first. */
+  readonly logTail: readonly string[];
 }
 
 export interface ListSeriesRequest {
@@ -430,7 +563,17 @@ export const GetServerResponse: MessageFns<GetServerResponse> = {
 };
 
 function createBaseSubmitSweepRequest(): SubmitSweepRequest {
-  return { specText: "", fileName: "", noCache: false, requestId: "" };
+  return {
+    specText: "",
+    fileName: "",
+    noCache: false,
+    requestId: "",
+    priority: 0,
+    maxWorkers: 0,
+    require: [],
+    maxCells: 0,
+    replace: false,
+  };
 }
 
 export const SubmitSweepRequest: MessageFns<SubmitSweepRequest> = {
@@ -446,6 +589,21 @@ export const SubmitSweepRequest: MessageFns<SubmitSweepRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(34).string(message.requestId);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(40).int32(message.priority);
+    }
+    if (message.maxWorkers !== 0) {
+      writer.uint32(48).uint32(message.maxWorkers);
+    }
+    for (const v of message.require) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.maxCells !== 0) {
+      writer.uint32(64).uint32(message.maxCells);
+    }
+    if (message.replace !== false) {
+      writer.uint32(72).bool(message.replace);
     }
     return writer;
   },
@@ -495,6 +653,46 @@ export const SubmitSweepRequest: MessageFns<SubmitSweepRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.maxWorkers = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.require.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.maxCells = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.replace = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -516,12 +714,17 @@ export const SubmitSweepRequest: MessageFns<SubmitSweepRequest> = {
     message.fileName = object.fileName ?? "";
     message.noCache = object.noCache ?? false;
     message.requestId = object.requestId ?? "";
+    message.priority = object.priority ?? 0;
+    message.maxWorkers = object.maxWorkers ?? 0;
+    message.require = object.require?.map((e) => e) || [];
+    message.maxCells = object.maxCells ?? 0;
+    message.replace = object.replace ?? false;
     return message;
   },
 };
 
 function createBaseSubmitSweepResponse(): SubmitSweepResponse {
-  return { sweep: undefined, created: false };
+  return { sweep: undefined, created: false, replaced: [] };
 }
 
 export const SubmitSweepResponse: MessageFns<SubmitSweepResponse> = {
@@ -531,6 +734,9 @@ export const SubmitSweepResponse: MessageFns<SubmitSweepResponse> = {
     }
     if (message.created !== false) {
       writer.uint32(16).bool(message.created);
+    }
+    for (const v of message.replaced) {
+      writer.uint32(26).string(v!);
     }
     return writer;
   },
@@ -564,6 +770,14 @@ export const SubmitSweepResponse: MessageFns<SubmitSweepResponse> = {
             message.created = reader.bool();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.replaced.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -583,6 +797,7 @@ export const SubmitSweepResponse: MessageFns<SubmitSweepResponse> = {
     const message = createBaseSubmitSweepResponse() as any;
     message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
     message.created = object.created ?? false;
+    message.replaced = object.replaced?.map((e) => e) || [];
     return message;
   },
 };
@@ -598,6 +813,11 @@ function createBaseSweep(): Sweep {
     specText: "",
     fileName: "",
     noCache: false,
+    paused: "",
+    priority: 0,
+    maxWorkers: 0,
+    require: [],
+    submitter: "",
   };
 }
 
@@ -635,6 +855,21 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.noCache !== false) {
       writer.uint32(72).bool(message.noCache);
+    }
+    if (message.paused !== "") {
+      writer.uint32(82).string(message.paused);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(88).int32(message.priority);
+    }
+    if (message.maxWorkers !== 0) {
+      writer.uint32(96).uint32(message.maxWorkers);
+    }
+    for (const v of message.require) {
+      writer.uint32(106).string(v!);
+    }
+    if (message.submitter !== "") {
+      writer.uint32(114).string(message.submitter);
     }
     return writer;
   },
@@ -724,6 +959,46 @@ export const Sweep: MessageFns<Sweep> = {
             message.noCache = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.paused = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.maxWorkers = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.require.push(reader.string());
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.submitter = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -754,6 +1029,11 @@ export const Sweep: MessageFns<Sweep> = {
     message.specText = object.specText ?? "";
     message.fileName = object.fileName ?? "";
     message.noCache = object.noCache ?? false;
+    message.paused = object.paused ?? "";
+    message.priority = object.priority ?? 0;
+    message.maxWorkers = object.maxWorkers ?? 0;
+    message.require = object.require?.map((e) => e) || [];
+    message.submitter = object.submitter ?? "";
     return message;
   },
 };
@@ -769,6 +1049,11 @@ function createBaseCellCounts(): CellCounts {
     cached: 0,
     quarantined: 0,
     cancelled: 0,
+    retryWait: 0,
+    lost: 0,
+    preempted: 0,
+    failed: 0,
+    oom: 0,
   };
 }
 
@@ -800,6 +1085,21 @@ export const CellCounts: MessageFns<CellCounts> = {
     }
     if (message.cancelled !== 0) {
       writer.uint32(72).uint32(message.cancelled);
+    }
+    if (message.retryWait !== 0) {
+      writer.uint32(80).uint32(message.retryWait);
+    }
+    if (message.lost !== 0) {
+      writer.uint32(88).uint32(message.lost);
+    }
+    if (message.preempted !== 0) {
+      writer.uint32(96).uint32(message.preempted);
+    }
+    if (message.failed !== 0) {
+      writer.uint32(104).uint32(message.failed);
+    }
+    if (message.oom !== 0) {
+      writer.uint32(112).uint32(message.oom);
     }
     return writer;
   },
@@ -889,6 +1189,46 @@ export const CellCounts: MessageFns<CellCounts> = {
             message.cancelled = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.retryWait = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.lost = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.preempted = reader.uint32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.failed = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.oom = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -915,6 +1255,11 @@ export const CellCounts: MessageFns<CellCounts> = {
     message.cached = object.cached ?? 0;
     message.quarantined = object.quarantined ?? 0;
     message.cancelled = object.cancelled ?? 0;
+    message.retryWait = object.retryWait ?? 0;
+    message.lost = object.lost ?? 0;
+    message.preempted = object.preempted ?? 0;
+    message.failed = object.failed ?? 0;
+    message.oom = object.oom ?? 0;
     return message;
   },
 };
@@ -1232,6 +1577,506 @@ export const CancelSweepResponse: MessageFns<CancelSweepResponse> = {
   },
   fromPartial<I extends Exact<DeepPartial<CancelSweepResponse>, I>>(object: I): CancelSweepResponse {
     const message = createBaseCancelSweepResponse() as any;
+    message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    return message;
+  },
+};
+
+function createBasePauseSweepRequest(): PauseSweepRequest {
+  return { sweep: "", reason: "" };
+}
+
+export const PauseSweepRequest: MessageFns<PauseSweepRequest> = {
+  encode(message: PauseSweepRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseSweepRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePauseSweepRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PauseSweepRequest>, I>>(base?: I): PauseSweepRequest {
+    return PauseSweepRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PauseSweepRequest>, I>>(object: I): PauseSweepRequest {
+    const message = createBasePauseSweepRequest() as any;
+    message.sweep = object.sweep ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBasePauseSweepResponse(): PauseSweepResponse {
+  return { sweep: undefined };
+}
+
+export const PauseSweepResponse: MessageFns<PauseSweepResponse> = {
+  encode(message: PauseSweepResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== undefined) {
+      Sweep.encode(message.sweep, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PauseSweepResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePauseSweepResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = Sweep.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PauseSweepResponse>, I>>(base?: I): PauseSweepResponse {
+    return PauseSweepResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PauseSweepResponse>, I>>(object: I): PauseSweepResponse {
+    const message = createBasePauseSweepResponse() as any;
+    message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    return message;
+  },
+};
+
+function createBaseResumeSweepRequest(): ResumeSweepRequest {
+  return { sweep: "" };
+}
+
+export const ResumeSweepRequest: MessageFns<ResumeSweepRequest> = {
+  encode(message: ResumeSweepRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeSweepRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeSweepRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ResumeSweepRequest>, I>>(base?: I): ResumeSweepRequest {
+    return ResumeSweepRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResumeSweepRequest>, I>>(object: I): ResumeSweepRequest {
+    const message = createBaseResumeSweepRequest() as any;
+    message.sweep = object.sweep ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeSweepResponse(): ResumeSweepResponse {
+  return { sweep: undefined };
+}
+
+export const ResumeSweepResponse: MessageFns<ResumeSweepResponse> = {
+  encode(message: ResumeSweepResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== undefined) {
+      Sweep.encode(message.sweep, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeSweepResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeSweepResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = Sweep.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ResumeSweepResponse>, I>>(base?: I): ResumeSweepResponse {
+    return ResumeSweepResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResumeSweepResponse>, I>>(object: I): ResumeSweepResponse {
+    const message = createBaseResumeSweepResponse() as any;
+    message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    return message;
+  },
+};
+
+function createBaseRerunSweepRequest(): RerunSweepRequest {
+  return { sweep: "", what: 0 };
+}
+
+export const RerunSweepRequest: MessageFns<RerunSweepRequest> = {
+  encode(message: RerunSweepRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.what !== 0) {
+      writer.uint32(16).int32(message.what);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RerunSweepRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRerunSweepRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.what = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RerunSweepRequest>, I>>(base?: I): RerunSweepRequest {
+    return RerunSweepRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RerunSweepRequest>, I>>(object: I): RerunSweepRequest {
+    const message = createBaseRerunSweepRequest() as any;
+    message.sweep = object.sweep ?? "";
+    message.what = object.what ?? 0;
+    return message;
+  },
+};
+
+function createBaseRerunSweepResponse(): RerunSweepResponse {
+  return { sweep: undefined, cells: 0 };
+}
+
+export const RerunSweepResponse: MessageFns<RerunSweepResponse> = {
+  encode(message: RerunSweepResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== undefined) {
+      Sweep.encode(message.sweep, writer.uint32(10).fork()).join();
+    }
+    if (message.cells !== 0) {
+      writer.uint32(16).uint32(message.cells);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RerunSweepResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRerunSweepResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = Sweep.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cells = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RerunSweepResponse>, I>>(base?: I): RerunSweepResponse {
+    return RerunSweepResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RerunSweepResponse>, I>>(object: I): RerunSweepResponse {
+    const message = createBaseRerunSweepResponse() as any;
+    message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
+    message.cells = object.cells ?? 0;
+    return message;
+  },
+};
+
+function createBaseChangeSweepRequest(): ChangeSweepRequest {
+  return { sweep: "", priority: undefined, maxWorkers: undefined };
+}
+
+export const ChangeSweepRequest: MessageFns<ChangeSweepRequest> = {
+  encode(message: ChangeSweepRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(16).int32(message.priority);
+    }
+    if (message.maxWorkers !== undefined) {
+      writer.uint32(24).uint32(message.maxWorkers);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeSweepRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeSweepRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxWorkers = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ChangeSweepRequest>, I>>(base?: I): ChangeSweepRequest {
+    return ChangeSweepRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChangeSweepRequest>, I>>(object: I): ChangeSweepRequest {
+    const message = createBaseChangeSweepRequest() as any;
+    message.sweep = object.sweep ?? "";
+    message.priority = object.priority ?? undefined;
+    message.maxWorkers = object.maxWorkers ?? undefined;
+    return message;
+  },
+};
+
+function createBaseChangeSweepResponse(): ChangeSweepResponse {
+  return { sweep: undefined };
+}
+
+export const ChangeSweepResponse: MessageFns<ChangeSweepResponse> = {
+  encode(message: ChangeSweepResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== undefined) {
+      Sweep.encode(message.sweep, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeSweepResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeSweepResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = Sweep.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ChangeSweepResponse>, I>>(base?: I): ChangeSweepResponse {
+    return ChangeSweepResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChangeSweepResponse>, I>>(object: I): ChangeSweepResponse {
+    const message = createBaseChangeSweepResponse() as any;
     message.sweep = (object.sweep !== undefined && object.sweep !== null) ? Sweep.fromPartial(object.sweep) : undefined;
     return message;
   },
@@ -1625,6 +2470,7 @@ function createBaseWorker(): Worker {
     cellsHeld: 0,
     cellsCommitted: 0n,
     activity: "",
+    brokenReason: "",
   };
 }
 
@@ -1659,6 +2505,9 @@ export const Worker: MessageFns<Worker> = {
     }
     if (message.activity !== "") {
       writer.uint32(66).string(message.activity);
+    }
+    if (message.brokenReason !== "") {
+      writer.uint32(74).string(message.brokenReason);
     }
     return writer;
   },
@@ -1740,6 +2589,14 @@ export const Worker: MessageFns<Worker> = {
             message.activity = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.brokenReason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1771,12 +2628,379 @@ export const Worker: MessageFns<Worker> = {
       ? BigInt(object.cellsCommitted)
       : 0n;
     message.activity = object.activity ?? "";
+    message.brokenReason = object.brokenReason ?? "";
+    return message;
+  },
+};
+
+function createBaseResetWorkerRequest(): ResetWorkerRequest {
+  return { workerId: "" };
+}
+
+export const ResetWorkerRequest: MessageFns<ResetWorkerRequest> = {
+  encode(message: ResetWorkerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workerId !== "") {
+      writer.uint32(10).string(message.workerId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetWorkerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetWorkerRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workerId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ResetWorkerRequest>, I>>(base?: I): ResetWorkerRequest {
+    return ResetWorkerRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResetWorkerRequest>, I>>(object: I): ResetWorkerRequest {
+    const message = createBaseResetWorkerRequest() as any;
+    message.workerId = object.workerId ?? "";
+    return message;
+  },
+};
+
+function createBaseResetWorkerResponse(): ResetWorkerResponse {
+  return { worker: undefined };
+}
+
+export const ResetWorkerResponse: MessageFns<ResetWorkerResponse> = {
+  encode(message: ResetWorkerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.worker !== undefined) {
+      Worker.encode(message.worker, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResetWorkerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResetWorkerResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.worker = Worker.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ResetWorkerResponse>, I>>(base?: I): ResetWorkerResponse {
+    return ResetWorkerResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResetWorkerResponse>, I>>(object: I): ResetWorkerResponse {
+    const message = createBaseResetWorkerResponse() as any;
+    message.worker = (object.worker !== undefined && object.worker !== null)
+      ? Worker.fromPartial(object.worker)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseExplainCellRequest(): ExplainCellRequest {
+  return { sweep: "", cellId: "" };
+}
+
+export const ExplainCellRequest: MessageFns<ExplainCellRequest> = {
+  encode(message: ExplainCellRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sweep !== "") {
+      writer.uint32(10).string(message.sweep);
+    }
+    if (message.cellId !== "") {
+      writer.uint32(18).string(message.cellId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainCellRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainCellRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sweep = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cellId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExplainCellRequest>, I>>(base?: I): ExplainCellRequest {
+    return ExplainCellRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainCellRequest>, I>>(object: I): ExplainCellRequest {
+    const message = createBaseExplainCellRequest() as any;
+    message.sweep = object.sweep ?? "";
+    message.cellId = object.cellId ?? "";
+    return message;
+  },
+};
+
+function createBaseExplainCellResponse(): ExplainCellResponse {
+  return {
+    cellId: "",
+    sweepId: "",
+    state: 0,
+    attempts: 0,
+    lost: 0,
+    preempted: 0,
+    failed: 0,
+    oom: 0,
+    because: [],
+    remedies: [],
+    logTail: [],
+  };
+}
+
+export const ExplainCellResponse: MessageFns<ExplainCellResponse> = {
+  encode(message: ExplainCellResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cellId !== "") {
+      writer.uint32(10).string(message.cellId);
+    }
+    if (message.sweepId !== "") {
+      writer.uint32(18).string(message.sweepId);
+    }
+    if (message.state !== 0) {
+      writer.uint32(24).int32(message.state);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(32).uint32(message.attempts);
+    }
+    if (message.lost !== 0) {
+      writer.uint32(40).uint32(message.lost);
+    }
+    if (message.preempted !== 0) {
+      writer.uint32(48).uint32(message.preempted);
+    }
+    if (message.failed !== 0) {
+      writer.uint32(56).uint32(message.failed);
+    }
+    if (message.oom !== 0) {
+      writer.uint32(64).uint32(message.oom);
+    }
+    for (const v of message.because) {
+      writer.uint32(74).string(v!);
+    }
+    for (const v of message.remedies) {
+      writer.uint32(82).string(v!);
+    }
+    for (const v of message.logTail) {
+      TailLogsResponse.encode(v!, writer.uint32(90).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExplainCellResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExplainCellResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cellId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sweepId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lost = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.preempted = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.failed = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.oom = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.because.push(reader.string());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.remedies.push(reader.string());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.logTail.push(TailLogsResponse.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ExplainCellResponse>, I>>(base?: I): ExplainCellResponse {
+    return ExplainCellResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExplainCellResponse>, I>>(object: I): ExplainCellResponse {
+    const message = createBaseExplainCellResponse() as any;
+    message.cellId = object.cellId ?? "";
+    message.sweepId = object.sweepId ?? "";
+    message.state = object.state ?? 0;
+    message.attempts = object.attempts ?? 0;
+    message.lost = object.lost ?? 0;
+    message.preempted = object.preempted ?? 0;
+    message.failed = object.failed ?? 0;
+    message.oom = object.oom ?? 0;
+    message.because = object.because?.map((e) => e) || [];
+    message.remedies = object.remedies?.map((e) => e) || [];
+    message.logTail = object.logTail?.map((e) => TailLogsResponse.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseListCellsRequest(): ListCellsRequest {
-  return { sweep: "", states: [], cellId: "" };
+  return { sweep: "", states: [], cellId: "", logLines: 0 };
 }
 
 export const ListCellsRequest: MessageFns<ListCellsRequest> = {
@@ -1793,6 +3017,9 @@ export const ListCellsRequest: MessageFns<ListCellsRequest> = {
     }
     if (message.cellId !== "") {
       writer.uint32(26).string(message.cellId);
+    }
+    if (message.logLines !== 0) {
+      writer.uint32(32).uint32(message.logLines);
     }
     return writer;
   },
@@ -1844,6 +3071,14 @@ export const ListCellsRequest: MessageFns<ListCellsRequest> = {
             message.cellId = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.logLines = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1864,6 +3099,7 @@ export const ListCellsRequest: MessageFns<ListCellsRequest> = {
     message.sweep = object.sweep ?? "";
     message.states = object.states?.map((e) => e) || [];
     message.cellId = object.cellId ?? "";
+    message.logLines = object.logLines ?? 0;
     return message;
   },
 };
@@ -1882,6 +3118,9 @@ function createBaseListCellsResponse(): ListCellsResponse {
     workerId: "",
     cached: false,
     committedMs: 0n,
+    oom: 0,
+    preempted: 0,
+    logTail: [],
   };
 }
 
@@ -1928,6 +3167,15 @@ export const ListCellsResponse: MessageFns<ListCellsResponse> = {
         throw new globalThis.Error("value provided for field message.committedMs of type uint64 too large");
       }
       writer.uint32(96).uint64(message.committedMs);
+    }
+    if (message.oom !== 0) {
+      writer.uint32(104).uint32(message.oom);
+    }
+    if (message.preempted !== 0) {
+      writer.uint32(112).uint32(message.preempted);
+    }
+    for (const v of message.logTail) {
+      writer.uint32(122).string(v!);
     }
     return writer;
   },
@@ -2041,6 +3289,30 @@ export const ListCellsResponse: MessageFns<ListCellsResponse> = {
             message.committedMs = reader.uint64() as bigint;
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.oom = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.preempted = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.logTail.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2072,6 +3344,9 @@ export const ListCellsResponse: MessageFns<ListCellsResponse> = {
     message.committedMs = (object.committedMs !== undefined && object.committedMs !== null)
       ? BigInt(object.committedMs)
       : 0n;
+    message.oom = object.oom ?? 0;
+    message.preempted = object.preempted ?? 0;
+    message.logTail = object.logTail?.map((e) => e) || [];
     return message;
   },
 };
@@ -2656,6 +3931,46 @@ export const OperatorServiceService = {
     responseSerialize: (value: CancelSweepResponse): Buffer => Buffer.from(CancelSweepResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CancelSweepResponse => CancelSweepResponse.decode(value),
   },
+  /** No cell of it is given out until it is resumed; what runs goes on. Idempotent. */
+  pauseSweep: {
+    path: "/occam.v1.OperatorService/PauseSweep" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PauseSweepRequest): Buffer => Buffer.from(PauseSweepRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PauseSweepRequest => PauseSweepRequest.decode(value),
+    responseSerialize: (value: PauseSweepResponse): Buffer => Buffer.from(PauseSweepResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PauseSweepResponse => PauseSweepResponse.decode(value),
+  },
+  /** A paused or cancelled sweep goes on. Idempotent. */
+  resumeSweep: {
+    path: "/occam.v1.OperatorService/ResumeSweep" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResumeSweepRequest): Buffer => Buffer.from(ResumeSweepRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResumeSweepRequest => ResumeSweepRequest.decode(value),
+    responseSerialize: (value: ResumeSweepResponse): Buffer => Buffer.from(ResumeSweepResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResumeSweepResponse => ResumeSweepResponse.decode(value),
+  },
+  /** Cells without a result, or of older numbers, are tried anew. */
+  rerunSweep: {
+    path: "/occam.v1.OperatorService/RerunSweep" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RerunSweepRequest): Buffer => Buffer.from(RerunSweepRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RerunSweepRequest => RerunSweepRequest.decode(value),
+    responseSerialize: (value: RerunSweepResponse): Buffer => Buffer.from(RerunSweepResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RerunSweepResponse => RerunSweepResponse.decode(value),
+  },
+  /** Priority and number of workers. */
+  changeSweep: {
+    path: "/occam.v1.OperatorService/ChangeSweep" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ChangeSweepRequest): Buffer => Buffer.from(ChangeSweepRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ChangeSweepRequest => ChangeSweepRequest.decode(value),
+    responseSerialize: (value: ChangeSweepResponse): Buffer => Buffer.from(ChangeSweepResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeSweepResponse => ChangeSweepResponse.decode(value),
+  },
   /** A snapshot at once, then one whenever something changed, at most every min_interval_ms. Ends when the sweep is finished. */
   watchSweep: {
     path: "/occam.v1.OperatorService/WatchSweep" as const,
@@ -2674,6 +3989,26 @@ export const OperatorServiceService = {
     requestDeserialize: (value: Buffer): ListWorkersRequest => ListWorkersRequest.decode(value),
     responseSerialize: (value: ListWorkersResponse): Buffer => Buffer.from(ListWorkersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListWorkersResponse => ListWorkersResponse.decode(value),
+  },
+  /** A worker that got no cells because cells failed on it gets them again. */
+  resetWorker: {
+    path: "/occam.v1.OperatorService/ResetWorker" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResetWorkerRequest): Buffer => Buffer.from(ResetWorkerRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResetWorkerRequest => ResetWorkerRequest.decode(value),
+    responseSerialize: (value: ResetWorkerResponse): Buffer => Buffer.from(ResetWorkerResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResetWorkerResponse => ResetWorkerResponse.decode(value),
+  },
+  /** Why a cell is pending or has failed, and what would help. */
+  explainCell: {
+    path: "/occam.v1.OperatorService/ExplainCell" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExplainCellRequest): Buffer => Buffer.from(ExplainCellRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExplainCellRequest => ExplainCellRequest.decode(value),
+    responseSerialize: (value: ExplainCellResponse): Buffer => Buffer.from(ExplainCellResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExplainCellResponse => ExplainCellResponse.decode(value),
   },
   listCells: {
     path: "/occam.v1.OperatorService/ListCells" as const,
@@ -2722,9 +4057,21 @@ export interface OperatorServiceServer extends UntypedServiceImplementation {
   getSweep: handleUnaryCall<GetSweepRequest, GetSweepResponse>;
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
   cancelSweep: handleUnaryCall<CancelSweepRequest, CancelSweepResponse>;
+  /** No cell of it is given out until it is resumed; what runs goes on. Idempotent. */
+  pauseSweep: handleUnaryCall<PauseSweepRequest, PauseSweepResponse>;
+  /** A paused or cancelled sweep goes on. Idempotent. */
+  resumeSweep: handleUnaryCall<ResumeSweepRequest, ResumeSweepResponse>;
+  /** Cells without a result, or of older numbers, are tried anew. */
+  rerunSweep: handleUnaryCall<RerunSweepRequest, RerunSweepResponse>;
+  /** Priority and number of workers. */
+  changeSweep: handleUnaryCall<ChangeSweepRequest, ChangeSweepResponse>;
   /** A snapshot at once, then one whenever something changed, at most every min_interval_ms. Ends when the sweep is finished. */
   watchSweep: handleServerStreamingCall<WatchSweepRequest, WatchSweepResponse>;
   listWorkers: handleUnaryCall<ListWorkersRequest, ListWorkersResponse>;
+  /** A worker that got no cells because cells failed on it gets them again. */
+  resetWorker: handleUnaryCall<ResetWorkerRequest, ResetWorkerResponse>;
+  /** Why a cell is pending or has failed, and what would help. */
+  explainCell: handleUnaryCall<ExplainCellRequest, ExplainCellResponse>;
   listCells: handleServerStreamingCall<ListCellsRequest, ListCellsResponse>;
   /** The series of committed attempts. */
   listSeries: handleServerStreamingCall<ListSeriesRequest, ListSeriesResponse>;
@@ -2810,6 +4157,70 @@ export interface OperatorServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CancelSweepResponse) => void,
   ): ClientUnaryCall;
+  /** No cell of it is given out until it is resumed; what runs goes on. Idempotent. */
+  pauseSweep(
+    request: PauseSweepRequest,
+    callback: (error: ServiceError | null, response: PauseSweepResponse) => void,
+  ): ClientUnaryCall;
+  pauseSweep(
+    request: PauseSweepRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PauseSweepResponse) => void,
+  ): ClientUnaryCall;
+  pauseSweep(
+    request: PauseSweepRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PauseSweepResponse) => void,
+  ): ClientUnaryCall;
+  /** A paused or cancelled sweep goes on. Idempotent. */
+  resumeSweep(
+    request: ResumeSweepRequest,
+    callback: (error: ServiceError | null, response: ResumeSweepResponse) => void,
+  ): ClientUnaryCall;
+  resumeSweep(
+    request: ResumeSweepRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ResumeSweepResponse) => void,
+  ): ClientUnaryCall;
+  resumeSweep(
+    request: ResumeSweepRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ResumeSweepResponse) => void,
+  ): ClientUnaryCall;
+  /** Cells without a result, or of older numbers, are tried anew. */
+  rerunSweep(
+    request: RerunSweepRequest,
+    callback: (error: ServiceError | null, response: RerunSweepResponse) => void,
+  ): ClientUnaryCall;
+  rerunSweep(
+    request: RerunSweepRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RerunSweepResponse) => void,
+  ): ClientUnaryCall;
+  rerunSweep(
+    request: RerunSweepRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RerunSweepResponse) => void,
+  ): ClientUnaryCall;
+  /** Priority and number of workers. */
+  changeSweep(
+    request: ChangeSweepRequest,
+    callback: (error: ServiceError | null, response: ChangeSweepResponse) => void,
+  ): ClientUnaryCall;
+  changeSweep(
+    request: ChangeSweepRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ChangeSweepResponse) => void,
+  ): ClientUnaryCall;
+  changeSweep(
+    request: ChangeSweepRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ChangeSweepResponse) => void,
+  ): ClientUnaryCall;
   /** A snapshot at once, then one whenever something changed, at most every min_interval_ms. Ends when the sweep is finished. */
   watchSweep(request: WatchSweepRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchSweepResponse>;
   watchSweep(
@@ -2831,6 +4242,38 @@ export interface OperatorServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListWorkersResponse) => void,
+  ): ClientUnaryCall;
+  /** A worker that got no cells because cells failed on it gets them again. */
+  resetWorker(
+    request: ResetWorkerRequest,
+    callback: (error: ServiceError | null, response: ResetWorkerResponse) => void,
+  ): ClientUnaryCall;
+  resetWorker(
+    request: ResetWorkerRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ResetWorkerResponse) => void,
+  ): ClientUnaryCall;
+  resetWorker(
+    request: ResetWorkerRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ResetWorkerResponse) => void,
+  ): ClientUnaryCall;
+  /** Why a cell is pending or has failed, and what would help. */
+  explainCell(
+    request: ExplainCellRequest,
+    callback: (error: ServiceError | null, response: ExplainCellResponse) => void,
+  ): ClientUnaryCall;
+  explainCell(
+    request: ExplainCellRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ExplainCellResponse) => void,
+  ): ClientUnaryCall;
+  explainCell(
+    request: ExplainCellRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ExplainCellResponse) => void,
   ): ClientUnaryCall;
   listCells(request: ListCellsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListCellsResponse>;
   listCells(

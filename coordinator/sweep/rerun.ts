@@ -1,0 +1,38 @@
+/** Quarantined cells of a sweep are pending again, without their faults. */
+import { figuresOf } from "../hot/cell-book.ts";
+import type { Hot } from "../hot/hot.ts";
+import type { Sweep } from "../hot/sweep.ts";
+import { LIMITS } from "../limits.ts";
+import type { StoredCell } from "../store/store.ts";
+
+/** @param inTurn between two chunks of an expansion. Returns how many cells there were. */
+export async function rerunQuarantined(
+  hot: Hot,
+  sweep: Sweep,
+  inTurn: (run: () => Promise<void>) => Promise<void>,
+): Promise<number> {
+  let cells = 0;
+  await hot.writer.settled();
+  for (let after: number | undefined = 0; after !== undefined;) {
+    const from: number = after;
+    await inTurn(async () => {
+      const page = await hot.store.findCellsIn(sweep.seq, "quarantined", from, LIMITS.pageRows);
+      for (const stored of page) cells += Number(rerunCell(hot, stored));
+      after = page.at(-1)?.key;
+    });
+    hot.workerNews.changed();
+  }
+  return cells;
+}
+
+function rerunCell(hot: Hot, stored: StoredCell): boolean {
+  const { scope, id } = stored;
+  const sweeps = hot.sweeps.bySeqs(stored.sweeps);
+  const cell = hot.cells.get(scope, id) ?? hot.cells.restore(stored, sweeps);
+  if (cell.life.state.kind !== "quarantined") return false;
+  // Sweeps that were through with it are not any more.
+  for (const sweep of sweeps) if (sweep.state === "finished") hot.writer.write(sweep.resume());
+  hot.cells.apply(cell, { kind: "rerun" });
+  hot.writer.write({ kind: "cell-changed", cellKey: cell.key, figures: figuresOf(cell.life) });
+  return true;
+}
