@@ -15,7 +15,7 @@ import {
   type ListSeriesResponse,
   type RerunSweepResponse,
   type RerunWhat,
-  type SubmitSweepRequest,
+  SubmitSweepRequest,
   type SubmitSweepResponse,
   type Sweep,
   type TailLogsRequest,
@@ -40,10 +40,13 @@ export interface FollowOptions {
   readonly onLost?: (error: OccamError) => void;
 }
 
+/** What is left out is as if nobody had asked for it. */
+export type Submission = Partial<SubmitSweepRequest> & Pick<SubmitSweepRequest, "specText" | "fileName">;
+
 export interface Operator {
   readonly address: string;
   server(): Promise<GetServerResponse>;
-  submit(request: SubmitSweepRequest, traceparent?: string): Promise<SubmitSweepResponse>;
+  submit(request: Submission, traceparent?: string): Promise<SubmitSweepResponse>;
   sweep(sweep: string): Promise<Sweep>;
   sweeps(deadlineMs?: number): Promise<readonly Sweep[]>;
   cancel(sweep: string): Promise<CancelSweepResponse>;
@@ -84,7 +87,7 @@ export function openOperator(target: Target, clock: Clock): Operator {
     },
     server: () => unary(Service.getServer, {}),
     submit: (request, traceparent = "") =>
-      unary(Service.submitSweep, request, { deadlineMs: SUBMIT_DEADLINE_MS, traceparent }),
+      unary(Service.submitSweep, SubmitSweepRequest.fromPartial(request), { deadlineMs: SUBMIT_DEADLINE_MS, traceparent }),
     sweep: async (sweep) => required((await unary(Service.getSweep, { sweep })).sweep),
     sweeps: async (deadlineMs) =>
       (await unary(Service.listSweeps, {}, deadlineMs === undefined ? {} : { deadlineMs })).sweeps,

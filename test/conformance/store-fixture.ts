@@ -31,9 +31,17 @@ export function sweepRecord(seq = 1, overrides: Partial<SweepRecord> = {}): Swee
     finishedMs: null,
     expandedTo: 0,
     expanded: false,
+    paused: "",
+    priority: 0,
+    maxWorkers: 0,
+    require: [],
+    submitter: "",
     ...overrides,
   };
 }
+
+export const NO_FAULTS = { lost: 0, failed: 0, oom: 0, preempted: 0 };
+export const NO_FIGURES = { reason: "", ...NO_FAULTS, widthLimit: 0, triedOn: [], memoryAbove: 0 } as const;
 
 export function newCell(key: number, scope = ""): NewCell {
   return { key, id: idOf(key), scope, fuseKey: FUSE_KEY, configJson: `{"cell":${key}}` };

@@ -18,6 +18,8 @@ import {
   sweepWith,
   token,
   W1,
+  NO_FAULTS,
+  NO_FIGURES,
 } from "./store-fixture.ts";
 import { ALL_CELLS, ALL_LOGS, describeStores } from "./store-under-test.ts";
 
@@ -69,12 +71,72 @@ describeStores(({ apply, store }) => {
       await apply(granted(1, [1, 2]), {
         kind: "cell-changed",
         cellKey: 2,
-        figures: { state: "pending", reason: "", lost: 1, failed: 2, oom: 3, widthLimit: 4 },
+        figures: { ...NO_FIGURES, state: "pending", lost: 1, failed: 2, oom: 3, widthLimit: 4 },
       });
       const first = await store().loadPendingCells(0, 2);
       expect(first.map((cell) => cell.key)).toEqual([1, 2]);
       expect(first[1]).toMatchObject({ lost: 1, failed: 2, oom: 3, widthLimit: 4, attempts: 1, sweeps: [1, 2] });
       expect((await store().loadPendingCells(2, 2)).map((cell) => cell.key)).toEqual([3]);
+    });
+
+    it("what happened to cells, and its sums over each sweep", async () => {
+      const triedOn = [asWorkerId("w 1"), asWorkerId('w"2')];
+      const memoryAbove = 96 * 2 ** 30;
+      const hurt = { ...NO_FIGURES, lost: 1, failed: 2, oom: 3, preempted: 4, triedOn, memoryAbove };
+      await apply(sweepWith([1, 2, 3]), { kind: "sweep-added", sweep: sweepRecord(2) }, linksOf([2], 2));
+      await apply(
+        { kind: "cell-changed", cellKey: 1, figures: { ...NO_FIGURES, state: "pending", lost: 5 } },
+        { kind: "cell-changed", cellKey: 2, figures: { ...hurt, state: "pending" } },
+      );
+      const cells = await store().loadPendingCells(0, 9);
+      expect(cells[1]).toMatchObject({ ...hurt, state: "pending" });
+      expect(cells[2]).toMatchObject({ preempted: 0, triedOn: [], memoryAbove: 0 });
+      const faults = Object.fromEntries((await store().loadCounts()).map((each) => [each.sweepSeq, each.faults]));
+      expect(faults).toEqual({
+        1: { lost: 6, failed: 2, oom: 3, preempted: 4 },
+        2: { lost: 1, failed: 2, oom: 3, preempted: 4 },
+      });
+      const [row] = await store().listCells({ ...ALL_CELLS, idPrefix: idOf(2) }, -1, 1);
+      expect(row).toMatchObject({ ...hurt, state: "pending" });
+    });
+
+    it("how sweeps are steered, and what they came with", async () => {
+      const require = ["backend=wasm", 'zone=a "b"'];
+      const given = { paused: "", priority: -3, maxWorkers: 2, require, submitter: "ada" };
+      await apply({ kind: "sweep-added", sweep: sweepRecord(1, given) });
+      expect(await store().loadSweeps()).toEqual([sweepRecord(1, given)]);
+      const steering = { paused: "by ada: a mistake", priority: 7, maxWorkers: 0 };
+      await apply(
+        { kind: "sweep-steered", seq: 1, paused: "", priority: 7, maxWorkers: 0 },
+        { kind: "sweep-steered", seq: 1, ...steering },
+        { kind: "sweep-changed", seq: 1, state: "finished", finishedMs: 5, expandedTo: 0, expanded: false },
+      );
+      const changed = { ...given, ...steering, state: "finished", finishedMs: 5 } as const;
+      expect(await store().loadSweeps()).toEqual([sweepRecord(1, changed)]);
+    });
+
+    it("workers that are broken, until they are not", async () => {
+      const [workerId, other] = [asWorkerId("w1"), asWorkerId("w2")];
+      await apply(
+        { kind: "worker-broken", workerId, reason: "three cells", times: 1 },
+        { kind: "worker-broken", workerId: other, reason: "three cells", times: 1 },
+      );
+      await apply({ kind: "worker-broken", workerId, reason: "again", times: 2 });
+      await apply({ kind: "worker-broken", workerId: other, reason: "", times: 0 });
+      expect(await store().loadBrokenWorkers()).toEqual([{ workerId, reason: "again", times: 2 }]);
+    });
+
+    it("the last lines of a cell, oldest first, whoever wrote them", async () => {
+      await apply(sweepWith([1, 2]));
+      const lines = [1, 2, 1, 1, 0, 1].map((cellKey, index) => logLine(index + 1, { cellKey, workerId: `w${index}` }));
+      await apply(logs(1, 0, lines));
+      expect((await store().lastLines(1, 3)).map(({ seq, workerId }) => [seq, workerId])).toEqual([
+        [3, "w2"],
+        [4, "w3"],
+        [6, "w5"],
+      ]);
+      expect(await store().lastLines(1, 50)).toHaveLength(4);
+      expect(await store().lastLines(2, 50)).toMatchObject([{ message: "line 2", level: 2 }]);
     });
 
     it("open leases with the cells whose attempt goes on", async () => {
@@ -95,10 +157,38 @@ describeStores(({ apply, store }) => {
       await apply({ kind: "sweep-added", sweep: sweepRecord(2) }, linksOf([1], 2, true));
       const counts = [...(await store().loadCounts())].sort((a, b) => a.sweepSeq - b.sweepSeq || a.count - b.count);
       expect(counts).toHaveLength(4);
-      expect(counts).toContainEqual({ sweepSeq: 1, state: "committed", diverged: false, cached: false, count: 2 });
-      expect(counts).toContainEqual({ sweepSeq: 1, state: "committed", diverged: true, cached: false, count: 1 });
-      expect(counts).toContainEqual({ sweepSeq: 1, state: "pending", diverged: false, cached: false, count: 1 });
-      expect(counts).toContainEqual({ sweepSeq: 2, state: "committed", diverged: false, cached: true, count: 1 });
+      expect(counts).toContainEqual({
+        sweepSeq: 1,
+        state: "committed",
+        diverged: false,
+        cached: false,
+        count: 2,
+        faults: NO_FAULTS,
+      });
+      expect(counts).toContainEqual({
+        sweepSeq: 1,
+        state: "committed",
+        diverged: true,
+        cached: false,
+        count: 1,
+        faults: NO_FAULTS,
+      });
+      expect(counts).toContainEqual({
+        sweepSeq: 1,
+        state: "pending",
+        diverged: false,
+        cached: false,
+        count: 1,
+        faults: NO_FAULTS,
+      });
+      expect(counts).toContainEqual({
+        sweepSeq: 2,
+        state: "committed",
+        diverged: false,
+        cached: true,
+        count: 1,
+        faults: NO_FAULTS,
+      });
     });
 
     it("the newest sessions, oldest of them first, and committed cells by worker", async () => {
@@ -160,8 +250,8 @@ describeStores(({ apply, store }) => {
 
     it("cancelled cells of a sweep, in pages", async () => {
       await apply(sweepWith([1, 2, 3]), { kind: "cells-cancelled", cellKeys: [1, 3] });
-      expect((await store().findCancelledCells(1, 0, 1)).map((cell) => cell.key)).toEqual([1]);
-      expect((await store().findCancelledCells(1, 1, 5)).map((cell) => cell.key)).toEqual([3]);
+      expect((await store().findCellsIn(1, "cancelled", 0, 1)).map((cell) => cell.key)).toEqual([1]);
+      expect((await store().findCellsIn(1, "cancelled", 1, 5)).map((cell) => cell.key)).toEqual([3]);
     });
 
     it("configurations, stored once for a content id in any number of scopes", async () => {

@@ -14,6 +14,8 @@ import {
   sweepRecord,
   sweepWith,
   token,
+  NO_FAULTS,
+  NO_FIGURES,
 } from "./store-fixture.ts";
 import { ALL_CELLS, ALL_LOGS, describeStores } from "./store-under-test.ts";
 
@@ -39,13 +41,13 @@ describeStores(({ apply, store, durable, shared, open, reopen }) => {
       const keys = Array.from({ length: 40_000 }, (_, index) => index + 1);
       await apply(sweepWith(keys), { kind: "cells-cancelled", cellKeys: keys });
       expect(await store().loadCounts()).toEqual([
-        { sweepSeq: 1, state: "cancelled", diverged: false, cached: false, count: 40_000 },
+        { sweepSeq: 1, state: "cancelled", diverged: false, cached: false, count: 40_000, faults: NO_FAULTS },
       ]);
     });
   });
 
   describe("keeps the order of one transaction", () => {
-    const figures = { state: "pending", reason: "", lost: 1, failed: 0, oom: 0, widthLimit: 0 } as const;
+    const figures = { ...NO_FIGURES, state: "pending", lost: 1 } as const;
     const changed: Change = { kind: "cell-changed", cellKey: 1, figures };
     const cancelled: Change = { kind: "cells-cancelled", cellKeys: [1] };
     const stateOf = async () => (await store().findCells("", [idOf(1)]))[0];
@@ -138,7 +140,7 @@ describeStores(({ apply, store, durable, shared, open, reopen }) => {
     });
 
     it("a quarantine with a reason", async () => {
-      const figures = { state: "quarantined", reason: "", lost: 3, failed: 0, oom: 0, widthLimit: 1 } as const;
+      const figures = { ...NO_FIGURES, state: "quarantined", lost: 3, widthLimit: 1 } as const;
       await expect(apply({ kind: "cell-changed", cellKey: 1, figures })).rejects.toThrow();
       await apply({ kind: "cell-changed", cellKey: 1, figures: { ...figures, reason: "it kills workers" } });
     });

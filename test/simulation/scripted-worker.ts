@@ -112,6 +112,7 @@ export class ScriptedWorker {
         pid: 1,
         packageVersion: "0",
         numericsVersion: 0,
+        labels: {},
       },
       freeSlots,
       held,

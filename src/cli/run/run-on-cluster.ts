@@ -116,12 +116,8 @@ async function submit(operator: Operator, file: SpecFile, args: RunArgs, io: Io)
     fileName: file.fileName,
     noCache: args.noCache,
     requestId: args.noCache ? requestIdFor(args.outDir, file.spec.canonical) : "",
-    priority: 0,
-    maxWorkers: 0,
-    require: [],
     // Whoever runs it here has seen it.
     maxCells: MOST_CELLS,
-    replace: false,
   };
   const sweep = required((await patiently(io, undefined, () => operator.submit(request))).sweep);
   return sweep.paused === "" ? sweep : patiently(io, undefined, () => operator.resume(sweep.sweepId));

@@ -37,7 +37,8 @@ class Screen implements Output {
 }
 
 function snapshotOf(committed: number, quarantined = 0): Snapshot {
-  const rest = { pending: 0, leased: 0, diverged: 0, cached: 0, cancelled: 0 };
+  const faults = { retryWait: 0, lost: 0, preempted: 0, failed: 0, oom: 0 };
+  const rest = { pending: 0, leased: 0, diverged: 0, cached: 0, cancelled: 0, ...faults };
   return {
     sweepId: "digits-0123456789",
     counts: { total: 10, committed, quarantined, running: 10 - committed - quarantined, ...rest },

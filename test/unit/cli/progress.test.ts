@@ -12,6 +12,11 @@ const counts = {
   diverged: 1,
   cached: 2,
   quarantined: 2,
+  retryWait: 0,
+  lost: 0,
+  preempted: 0,
+  failed: 0,
+  oom: 0,
   cancelled: 0,
 };
 
@@ -24,6 +29,7 @@ const worker = (workerId: string, activity: string) => ({
   cellsHeld: 4,
   cellsCommitted: 7n,
   activity,
+  brokenReason: "",
 });
 
 const snapshot: Snapshot = {

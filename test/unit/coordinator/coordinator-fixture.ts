@@ -7,6 +7,7 @@ import type { SyncCommand, SyncReply } from "../../../coordinator/lease/sync-mes
 import { openMemoryStore } from "../../../coordinator/store/sqlite/open-sqlite.ts";
 import type { Store } from "../../../coordinator/store/store.ts";
 import type { ReadSpec, SpecReader } from "../../../coordinator/sweep/spec-reader.ts";
+import type { Submission } from "../../../coordinator/sweep/sweep-desk.ts";
 import type { Timings } from "../../../coordinator/timings.ts";
 import { sha256Hex } from "../../../src/core/canonical-json.ts";
 import {
@@ -83,10 +84,7 @@ export interface World {
   readonly clock: FakeClock;
   /** A new coordinator on the same store; the old one is abandoned as a killed process is. */
   restart(): Promise<World>;
-  submit(
-    spec: MadeUpSpec,
-    options?: { noCache?: boolean; requestId?: string },
-  ): ReturnType<Coordinator["sweeps"]["submit"]>;
+  submit(spec: MadeUpSpec, options?: Partial<Submission>): ReturnType<Coordinator["sweeps"]["submit"]>;
 }
 
 /** Writes are applied at once, so that tests need not move the clock to be answered. */
@@ -113,8 +111,14 @@ async function worldOn(
       open.splice(open.indexOf(entry), 1);
       return worldOn(store, clock, timings, expectedWorkers);
     },
-    submit: (spec, { noCache = false, requestId = "" } = {}) =>
-      coordinator.sweeps.submit({ specText: specText(spec), fileName: "made-up.json", noCache, requestId }),
+    submit: (spec, options = {}) =>
+      coordinator.sweeps.submit({
+        specText: specText(spec),
+        fileName: "made-up.json",
+        noCache: false,
+        requestId: "",
+        ...options,
+      }),
   };
 }
 
@@ -126,6 +130,9 @@ export class HandWorker {
   held: { token: LeaseToken; phase: LeasePhase; step?: number; steps?: number }[] = [];
   maxFuseWidth = 4;
   draining = false;
+  backend = "wasm";
+  memoryBytes = 0;
+  labels: Record<string, string> = {};
 
   constructor(world: () => World, id = "w1", session = "s1") {
     this.#world = world;
@@ -139,13 +146,14 @@ export class HandWorker {
         workerId: this.id,
         sessionId: this.session,
         capabilities: {
-          backend: "wasm",
+          backend: this.backend,
           maxFuseWidth: this.maxFuseWidth,
-          memoryBytes: 0,
+          memoryBytes: this.memoryBytes,
           host: "here",
           pid: 1,
           packageVersion: "0",
           numericsVersion: 0,
+          labels: this.labels,
         },
         freeSlots: 1,
         held: this.held.map(({ token, phase, step = 0, steps = 0 }) => ({ token, progress: { phase, step, steps } })),

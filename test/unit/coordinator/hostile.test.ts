@@ -140,7 +140,7 @@ describe("bytes that are no message", () => {
       ],
       [
         "/occam.v1.OperatorService/ListCells",
-        ListCellsRequest.encode({ sweep: "moons", states: [1], cellId: "" }).finish(),
+        ListCellsRequest.encode({ sweep: "moons", states: [1], cellId: "", logLines: 0 }).finish(),
       ],
       [
         "/occam.v1.OperatorService/TailLogs",
@@ -148,7 +148,7 @@ describe("bytes that are no message", () => {
       ],
       [
         "/occam.v1.OperatorService/SubmitSweep",
-        SubmitSweepRequest.encode({ specText: SPEC, fileName: "m.yaml", noCache: false, requestId: "" }).finish(),
+        SubmitSweepRequest.encode(SubmitSweepRequest.fromPartial({ specText: SPEC, fileName: "m.yaml" })).finish(),
       ],
     ];
     const client = rawClient();

@@ -65,6 +65,7 @@ describe("a sync", () => {
       pid: 1,
       packageVersion: "0",
       numericsVersion: 0,
+      labels: {},
     };
     for (const field of ["backend", "host", "packageVersion"]) {
       await expect(sync({ capabilities: { ...capabilities, [field]: long } })).rejects.toMatchObject(tooMuch);
@@ -205,13 +206,7 @@ describe("a question", () => {
 
 describe("a submission", () => {
   it("has a file name and a request id of so many characters", async () => {
-    const named = (fileName: string, requestId: string) =>
-      callUnary(connection.operator, OperatorServiceService.submitSweep, {
-        specText: "",
-        fileName,
-        noCache: false,
-        requestId,
-      });
+    const named = (fileName: string, requestId: string) => submit({ specText: "", fileName, requestId });
     await expect(named("x".repeat(LIMITS.fileNameChars + 1), "")).rejects.toMatchObject(tooMuch);
     await expect(named("x", "y".repeat(LIMITS.idChars + 1))).rejects.toMatchObject(tooMuch);
     await expect(named("x".repeat(LIMITS.fileNameChars), "y".repeat(LIMITS.idChars))).rejects.toMatchObject({

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PendingWork, type Ask, type WorkQueue } from "../../../coordinator/schedule/pending-work.ts";
+import { PendingWork, type Ask, type CellNeeds, type WorkQueue } from "../../../coordinator/schedule/pending-work.ts";
 import { shardWidth, type ShardBounds } from "../../../coordinator/schedule/shard-width.ts";
-import { asFuseKey } from "../../../src/core/ids.ts";
+import { asFuseKey, asWorkerId } from "../../../src/core/ids.ts";
 
 const A = asFuseKey("aaaaaaaaaaaaaaaa");
 const B = asFuseKey("bbbbbbbbbbbbbbbb");
@@ -51,38 +51,72 @@ describe("the width of a shard", () => {
   });
 });
 
-const ask: Ask = { maxFuseWidth: 8, memoryBytes: 0, leasedFlops: 0, workers: 1, shardCellsMax: 1024 };
+const needs = (widthLimit: number, triedOn: readonly string[] = [], memoryAbove = 0): CellNeeds => ({
+  widthLimit,
+  triedOn: triedOn.map(asWorkerId),
+  memoryAbove,
+});
+const ANY = needs(0);
+const ask: Ask = {
+  order: (seqs) => seqs,
+  mayTake: () => true,
+  maxFuseWidth: 8,
+  memoryBytes: 0,
+  leasedFlops: 0,
+  workers: 1,
+  shardCellsMax: 1024,
+};
 
 describe("pending work", () => {
   it("gives the oldest sweep first, whatever order they came in", () => {
     const work = new PendingWork<string>();
-    work.add(2, A, 0, "new");
-    work.add(1, A, 0, "old");
+    work.add(2, A, ANY, "new");
+    work.add(1, A, ANY, "old");
     expect(work.cut(ask)?.cells).toEqual(["old"]);
   });
 
   it("never mixes fuse keys, nor cells that have failed with cells that have not", () => {
     const work = new PendingWork<string>();
     const queues = ["a1", "b1", "a2", "hurt"].map((name) => {
-      const queue = work.add(1, name.startsWith("b") ? B : A, name === "hurt" ? 4 : 0, name);
+      const queue = work.add(1, name.startsWith("b") ? B : A, needs(name === "hurt" ? 4 : 0), name);
       return [name, queue] as const;
     });
-    expect(work.cut(ask)).toEqual({ fuseKey: A, cells: ["a1", "a2"] });
+    expect(work.cut(ask)).toEqual({ sweepSeq: 1, fuseKey: A, cells: ["a1", "a2"] });
     for (const [name, queue] of queues) if (name.startsWith("a")) work.remove(queue, name);
-    expect(work.cut(ask)).toEqual({ fuseKey: B, cells: ["b1"] });
+    expect(work.cut(ask)).toEqual({ sweepSeq: 1, fuseKey: B, cells: ["b1"] });
     work.remove(queues[1]![1], "b1");
-    expect(work.cut(ask)).toEqual({ fuseKey: A, cells: ["hurt"] });
+    expect(work.cut(ask)).toEqual({ sweepSeq: 1, fuseKey: A, cells: ["hurt"] });
     work.remove(queues[3]![1], "hurt");
     expect(work.cut(ask)).toBeUndefined();
+  });
+
+  it("gives a worker only what it may take, of the sweeps that it is offered, in their order", () => {
+    const work = new PendingWork<string>();
+    work.add(1, A, ANY, "of the first");
+    work.add(2, A, needs(1, ["w1"]), "tried on w1");
+    work.add(2, A, ANY, "fresh");
+    expect(work.cut({ ...ask, order: () => [2, 1] })?.cells).toEqual(["tried on w1"]);
+    const notTried: Ask = { ...ask, mayTake: ({ triedOn }) => !triedOn.includes(asWorkerId("w1")) };
+    expect(work.cut({ ...notTried, order: () => [2, 1] })).toMatchObject({ sweepSeq: 2, cells: ["fresh"] });
+    expect(work.cut({ ...ask, order: () => [] })).toBeUndefined();
+    expect(work.cut({ ...ask, mayTake: () => false })).toBeUndefined();
+    expect([work.aheadOf(2, "tried on w1"), work.aheadOf(2, "fresh")]).toEqual([0, 1]);
+  });
+
+  it("does not count work of a sweep that is not offered when it cuts", () => {
+    const work = new PendingWork<number>();
+    for (let cell = 0; cell < 40; cell += 1) work.add(1, A, ANY, cell);
+    for (let cell = 40; cell < 48; cell += 1) work.add(2, A, ANY, cell);
+    expect(work.cut({ ...ask, workers: 4, order: () => [2] })?.cells).toHaveLength(2);
   });
 
   it("splits what is left over the workers by operations, across fuse keys", () => {
     const work = new PendingWork<number>();
     work.setGroup(A, { bytesPerMember: 0, flopsPerCell: 10 });
     work.setGroup(B, { bytesPerMember: 0, flopsPerCell: 30 });
-    for (let cell = 0; cell < 6; cell += 1) work.add(1, A, 0, cell);
-    for (let cell = 6; cell < 8; cell += 1) work.add(1, B, 0, cell);
-    expect(work.flops).toBe(120);
+    for (let cell = 0; cell < 6; cell += 1) work.add(1, A, ANY, cell);
+    for (let cell = 6; cell < 8; cell += 1) work.add(1, B, ANY, cell);
+    expect(work.flopsOf(1)).toBe(120);
     // Half of 120 operations are six cells of A.
     expect(work.cut({ ...ask, workers: 2 })?.cells).toHaveLength(6);
     expect(work.cut({ ...ask, workers: 3 })?.cells).toHaveLength(4);
@@ -106,15 +140,17 @@ describe("pending work", () => {
         work.setGroup(B, { bytesPerMember: 1, flopsPerCell: 5 });
         const inside = new Map<number, WorkQueue<number>>();
         for (const [cell, { add, sweep, key, limit, pick }] of history.entries()) {
-          if (add || inside.size === 0) inside.set(cell, work.add(sweep, key, limit, cell));
+          if (add || inside.size === 0) inside.set(cell, work.add(sweep, key, needs(limit), cell));
           else {
             const [victim, queue] = [...inside][pick % inside.size]!;
             work.remove(queue, victim);
             inside.delete(victim);
           }
           expect(work.size).toBe(inside.size);
-          const flops = [...inside.values()].reduce((sum, queue) => sum + (queue.fuseKey === A ? 3 : 5), 0);
-          expect(work.flops).toBe(flops);
+          for (const seq of [1, 2, 3]) {
+            const own = [...inside.values()].filter((queue) => queue.sweepSeq === seq);
+            expect(work.flopsOf(seq)).toBe(own.reduce((sum, queue) => sum + (queue.fuseKey === A ? 3 : 5), 0));
+          }
           const oldest = Math.min(...[...inside.values()].map((queue) => queue.sweepSeq));
           const cut = work.cut(ask);
           expect(cut === undefined).toBe(inside.size === 0);

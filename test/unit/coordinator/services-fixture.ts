@@ -15,6 +15,7 @@ import {
 } from "../../../proto/gen/occam/v1/control.ts";
 import {
   OperatorServiceService,
+  SubmitSweepRequest,
   type CellState,
   type ListCellsResponse,
   type TailLogsRequest,
@@ -89,16 +90,12 @@ export async function restart(): Promise<void> {
   await start();
 }
 
-export const submit = (
-  overrides: { specText?: string; fileName?: string; noCache?: boolean; requestId?: string } = {},
-) =>
-  callUnary(connection.operator, OperatorServiceService.submitSweep, {
-    specText: SPEC,
-    fileName: "moons.yaml",
-    noCache: false,
-    requestId: "",
-    ...overrides,
-  });
+export const submit = (overrides: Partial<SubmitSweepRequest> = {}) =>
+  callUnary(
+    connection.operator,
+    OperatorServiceService.submitSweep,
+    SubmitSweepRequest.fromPartial({ specText: SPEC, fileName: "moons.yaml", ...overrides }),
+  );
 
 export function sync(overrides: Partial<SyncRequest> = {}) {
   return callUnary(connection.control, ControlServiceService.sync, syncRequest(overrides));
@@ -118,6 +115,7 @@ export function syncRequest(overrides: Partial<SyncRequest> = {}): SyncRequest {
       pid: 7,
       packageVersion: PACKAGE_VERSION,
       numericsVersion: 0,
+      labels: {},
     },
     freeSlots: 1,
     held: [],
@@ -156,7 +154,14 @@ export async function all<R>(messages: AsyncIterable<R>): Promise<R[]> {
 }
 
 export const listCells = (states: readonly CellState[] = [], cellId = ""): Promise<ListCellsResponse[]> =>
-  all(readStream(connection.operator, OperatorServiceService.listCells, { sweep: "moons", states, cellId }));
+  all(
+    readStream(connection.operator, OperatorServiceService.listCells, {
+      sweep: "moons",
+      states,
+      cellId,
+      logLines: 0,
+    }),
+  );
 
 export const tail = (overrides: Partial<TailLogsRequest> = {}, signal?: AbortSignal): AsyncIterable<TailLogsResponse> =>
   readStream(

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { OperatorServiceService } from "../../../proto/gen/occam/v1/operator.ts";
+import { OperatorServiceService, SubmitSweepRequest } from "../../../proto/gen/occam/v1/operator.ts";
 import { startCoordinator } from "../../../coordinator/main.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { asWorkerId } from "../../../src/core/ids.ts";
@@ -86,7 +86,7 @@ describe("a trace", () => {
       callUnary(
         operator,
         OperatorServiceService.submitSweep,
-        { specText: SPEC, fileName: "m.yaml", noCache: false, requestId: "" },
+        SubmitSweepRequest.fromPartial({ specText: SPEC, fileName: "m.yaml" }),
         { traceparent },
       ),
     );
