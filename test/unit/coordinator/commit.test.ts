@@ -81,7 +81,10 @@ describe("a result", () => {
   it("of a quarantined cell is salvaged, also after a restart", async () => {
     const { token, id } = await oneRunning();
     await worker.fail(id, token);
-    for (let round = 0; round < 2; round += 1) await worker.fail(id, (await worker.take()).token);
+    for (let round = 0; round < 2; round += 1) {
+      await world.clock.advance(15_000);
+      await worker.fail(id, (await worker.take()).token);
+    }
     expect(sweepOf().counts.quarantined).toBe(1);
     world = await world.restart();
     expect((await worker.result(id, token)).detail).toBe("salvaged: the cell was quarantined");
@@ -180,12 +183,13 @@ describe("a failure", () => {
     await worker.fail(id, token);
     for (let round = 0; round < 2; round += 1) {
       worker.held = [];
+      await world.clock.advance(15_000);
       await worker.fail(id, (await worker.take()).token, "failed", `boom\0 ${round}`);
     }
     expect(await stored(token, id)).toMatchObject({
       state: "quarantined",
       failed: 3,
-      reason: "failed 3 times; the last: boom\u2400 1",
+      reason: "failed 3 times (on w1); the last: boom\u2400 1",
     });
     expect(sweepOf().state).toBe("finished");
     const lines = await world.store.listLogs(
@@ -193,7 +197,7 @@ describe("a failure", () => {
       0,
       9,
     );
-    expect(lines.map((line) => line.message)).toEqual(["quarantined: failed 3 times; the last: boom\u2400 1"]);
+    expect(lines.map((line) => line.message)).toEqual(["quarantined: failed 3 times (on w1); the last: boom\u2400 1"]);
   });
 
   it("by memory halves the width of the next shard, until the cell runs alone", async () => {
@@ -210,7 +214,7 @@ describe("a failure", () => {
   it("of one cell leaves the others of its shard running", async () => {
     const { token, ids } = await oneRunning(3);
     await worker.fail(ids[0]!, token);
-    expect(ids.map(stateOf)).toEqual(["pending", "running", "running"]);
+    expect(ids.map(stateOf)).toEqual(["retry-wait", "running", "running"]);
     expect((await worker.result(ids[1]!, token)).outcome).toBe("committed");
   });
 });

@@ -18,6 +18,7 @@ import {
   line,
   listCells,
   push,
+  startWith,
   submit,
   sync,
   tail,
@@ -161,6 +162,7 @@ describe("a batch", () => {
 
 describe("a commit", () => {
   it("has a result of so many characters, and a reason that is cut", async () => {
+    await startWith({ timings: { retryMs: 1, tickMs: 10 } });
     await submit();
     const grant = await takeShard();
     const [first, second] = grant.cells.map(({ cellId }) => cellId);
@@ -181,7 +183,7 @@ describe("a commit", () => {
 /** Takes shards until one has the cell. */
 async function retaken(cellId: string) {
   for (let round = 0; round < 20; round += 1) {
-    const grants = (await sync()).grants;
+    const grants = (await sync({ waitMs: 2_000 })).grants;
     for (const grant of grants) {
       await sync({ freeSlots: 0, held: [heldOf(grant)] });
       if (grant.cells.some((cell) => cell.cellId === cellId)) return grant;

@@ -70,7 +70,8 @@ describe("a submission", () => {
   });
 
   it("of more cells than the limit is refused with the count, and leaves nothing behind", async () => {
-    await expect(world.submit({ name: "a", cells: LIMITS.sweepCells + 1 })).rejects.toMatchObject({
+    const asked = { maxCells: LIMITS.sweepCells * 2 };
+    await expect(world.submit({ name: "a", cells: LIMITS.sweepCells + 1 }, asked)).rejects.toMatchObject({
       code: "resource-exhausted",
       message: expect.stringMatching(/1000001 points.*1000000 cells/u),
     });
