@@ -45,7 +45,10 @@ export function endAttempt(hot: Hot, cell: HotCell, fault: Fault): void {
   if (event.kind === "lost" || event.kind === "failed") {
     noteTrouble(hot, worker, { token, cellKey: cell.key, loss: event.kind === "lost", reason });
   }
-  if (event.kind === "failed" || event.kind === "out-of-memory") suspectSweeps(hot, cell, reason);
+  // One that ran out of memory is tried otherwise, and may well go then.
+  if (event.kind === "failed" || (event.kind === "out-of-memory" && next.kind === "quarantined")) {
+    suspectSweeps(hot, cell, reason);
+  }
   if (next.kind === "quarantined") quarantined(hot, cell, token, next.reason);
 }
 

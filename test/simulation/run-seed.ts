@@ -150,6 +150,8 @@ class Run {
     this.#network.weather = CALM;
     const sweep = this.#coordinator?.hot.sweeps.all()[0];
     if (sweep?.state === "cancelled") await this.#submit();
+    // Its first cells may have failed alike.
+    if (sweep !== undefined && sweep.paused !== "") void this.#coordinator!.sweeps.resume(sweep).catch(() => undefined);
     const names = new Set(this.#workers.map((worker) => worker.id as string));
     for (const name of names) {
       if (!this.#workers.some((worker) => worker.id === name && worker.alive && !worker.draining))

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kysely, sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { SEALED } from "../../../coordinator/store/seal.ts";
+import { toFirstSchema } from "../../support/older-schema.ts";
 import { openSqliteStore } from "../../../coordinator/store/sqlite/open-sqlite.ts";
 import { openDatabase, SQLITE_PACKAGE } from "../../../coordinator/store/sqlite/sqlite-api.ts";
 import { NodeSqliteDialect } from "../../../coordinator/store/sqlite/sqlite-dialect.ts";
@@ -77,9 +77,7 @@ describe("a store", () => {
   it("of an older build is brought to this one's schema, and its epochs go on", async () => {
     await filled();
     const database = openDatabase(file());
-    for (const table of Object.keys(SEALED)) database.exec(`alter table ${table} drop column crc`);
-    database.exec("drop table leader; insert into meta values ('epoch', '7')");
-    database.exec("update meta set value = '1' where name = 'schema_version'");
+    for (const statement of toFirstSchema(7)) database.exec(statement);
     database.close();
     const store = await openSqliteStore(folder);
     expect(await store.beginEpoch()).toBe(8n);
