@@ -213,9 +213,10 @@ function stateOf(cell: StoredCell): CellState {
 }
 
 /** What the store keeps of a cell: leased and running are told by open leases; after a restart nothing waits for its next try. */
-export function figuresOf({ state, attempts: _, ...figures }: CellLife): CellFigures {
+export function figuresOf(life: CellLife): CellFigures {
+  const { state, lost, failed, oom, preempted, widthLimit, triedOn, memoryAbove } = life;
   const reason = state.kind === "quarantined" ? state.reason : "";
-  return { ...figures, state: storedState(state.kind), reason };
+  return { state: storedState(state.kind), reason, lost, failed, oom, preempted, widthLimit, triedOn, memoryAbove };
 }
 
 /** The state that the store has for a cell in this one. */

@@ -33,7 +33,7 @@ interface Broken {
   readonly untilMs: number;
 }
 
-export const SOUND: WorkerHealth = Object.freeze({ kind: "sound", troubles: Object.freeze([]) as readonly Trouble[] });
+export const SOUND: WorkerHealth = Object.freeze({ kind: "sound", troubles: Object.freeze([]) });
 
 export type HealthEvent =
   | {

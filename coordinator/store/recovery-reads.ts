@@ -79,12 +79,7 @@ export async function loadCounts(db: Kysely<Tables>): Promise<readonly StoredCou
     diverged: row.diverged === 1,
     cached: row.cached === 1,
     count: row.count,
-    faults: {
-      lost: Number(row.lost),
-      failed: Number(row.failed),
-      oom: Number(row.oom),
-      preempted: Number(row.preempted),
-    },
+    faults: { lost: row.lost, failed: row.failed, oom: row.oom, preempted: row.preempted },
   }));
 }
 

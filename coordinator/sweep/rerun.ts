@@ -13,15 +13,20 @@ export async function rerunQuarantined(
 ): Promise<number> {
   let cells = 0;
   await hot.writer.settled();
-  for (let after: number | undefined = 0; after !== undefined;) {
-    const from: number = after;
+  let after = 0;
+  /** False: there was none left. */
+  const rerunPage = async (): Promise<boolean> => {
+    let last: StoredCell | undefined;
     await inTurn(async () => {
-      const page = await hot.store.findCellsIn(sweep.seq, "quarantined", from, LIMITS.pageRows);
+      const page = await hot.store.findCellsIn(sweep.seq, "quarantined", after, LIMITS.pageRows);
       for (const stored of page) cells += Number(rerunCell(hot, stored));
-      after = page.at(-1)?.key;
+      last = page.at(-1);
+      after = last?.key ?? after;
     });
     hot.workerNews.changed();
-  }
+    return last !== undefined;
+  };
+  while (await rerunPage());
   return cells;
 }
 

@@ -87,7 +87,10 @@ export function openOperator(target: Target, clock: Clock): Operator {
     },
     server: () => unary(Service.getServer, {}),
     submit: (request, traceparent = "") =>
-      unary(Service.submitSweep, SubmitSweepRequest.fromPartial(request), { deadlineMs: SUBMIT_DEADLINE_MS, traceparent }),
+      unary(Service.submitSweep, SubmitSweepRequest.fromPartial(request), {
+        deadlineMs: SUBMIT_DEADLINE_MS,
+        traceparent,
+      }),
     sweep: async (sweep) => required((await unary(Service.getSweep, { sweep })).sweep),
     sweeps: async (deadlineMs) =>
       (await unary(Service.listSweeps, {}, deadlineMs === undefined ? {} : { deadlineMs })).sweeps,
