@@ -13,9 +13,12 @@ import { cellStateName } from "./wire-names.ts";
 /** The spec that a sweep's grid indices count in. */
 export const specOf = (sweep: Sweep): SweepSpec => parseSweep(sweep.specText, sweep.fileName);
 
+/** Of each quarantined cell; `occam explain` has more. */
+const LOG_LINES = 3;
+
 /** Every cell of a sweep, in the coordinator's order. */
 export async function* listRows(operator: Operator, sweep: Sweep, spec: SweepSpec): AsyncGenerator<ResultRow> {
-  for await (const cell of operator.cells(sweep.sweepId)) yield recordRow(cell, spec);
+  for await (const cell of operator.cells(sweep.sweepId, [], LOG_LINES)) yield recordRow(cell, spec);
 }
 
 export function recordRow(cell: ListCellsResponse, spec: SweepSpec): ResultRow {
@@ -30,6 +33,8 @@ export function recordRow(cell: ListCellsResponse, spec: SweepSpec): ResultRow {
     result: resultOf(cell),
     workerId: cell.workerId,
     attempts: cell.attempts,
+    faults: { lost: cell.lost, failed: cell.failed, oom: cell.oom, preempted: cell.preempted },
+    logTail: cell.logTail,
     cached: cell.cached,
   });
 }

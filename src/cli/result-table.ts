@@ -62,7 +62,10 @@ export function summaryLines(rows: readonly ResultRow[], paint: Paint): readonly
   const failed = rows.filter(({ status }) => status === "quarantined");
   const reasons = failed
     .slice(0, MAX_REASONS)
-    .map(({ cellId, reason }) => paint("yellow", `  quarantined ${shortId(cellId)}: ${printable(reason)}`));
+    .flatMap(({ cellId, reason, logTail = [] }) => [
+      paint("yellow", `  quarantined ${shortId(cellId)}: ${printable(reason)}`),
+      ...logTail.map((line) => paint("dim", `    log: ${printable(line)}`)),
+    ]);
   const more = failed.length > MAX_REASONS ? [`  and ${failed.length - MAX_REASONS} more; see results.csv`] : [];
   return [
     `${count(rows.length, "cell")}: ${tally(rows.map(({ status }) => status))}`,

@@ -127,6 +127,7 @@ function extremeTable(which: string, cells: readonly Estimated[], axes: readonly
 /** Cells that gave no result, with the reason. */
 export function failedTable(rows: readonly ResultRow[], axes: readonly ReportAxis[]): Table {
   const failed = rows.filter(({ status }) => status !== "committed");
+  const withLog = failed.some(({ logTail = [] }) => logTail.length > 0);
   return {
     id: "failed",
     title: "Cells without a result",
@@ -135,6 +136,7 @@ export function failedTable(rows: readonly ResultRow[], axes: readonly ReportAxi
       { title: "status" },
       { title: "cell", wraps: true },
       { title: "reason", wraps: true },
+      ...(withLog ? [{ title: "last log lines", wraps: true }] : []),
       { title: "attempts", numeric: true },
       { title: "id" },
     ],
@@ -144,6 +146,7 @@ export function failedTable(rows: readonly ResultRow[], axes: readonly ReportAxi
         outcomeOf(row),
         labelOf(row, axes),
         row.reason || NO_VALUE,
+        ...(withLog ? [row.logTail?.join(" / ") || NO_VALUE] : []),
         String(row.attempts),
         row.cellId.slice(0, 12),
       ]),

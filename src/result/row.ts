@@ -26,6 +26,15 @@ export type RecordState = "pending" | "leased" | "running" | "committed" | "quar
 const ROW_STATUSES = ["committed", "diverged", "quarantined", "cancelled", "running", "pending"] as const;
 type RowStatus = (typeof ROW_STATUSES)[number];
 
+export interface CellFaults {
+  /** Its worker died or stood still. */
+  readonly lost: number;
+  readonly failed: number;
+  readonly oom: number;
+  /** Its worker gave it back. */
+  readonly preempted: number;
+}
+
 /** What is known of one cell of a sweep. */
 export interface CellRecord {
   readonly cellId: CellId;
@@ -41,6 +50,10 @@ export interface CellRecord {
   /** Who committed it; empty when nobody did. */
   readonly workerId: string;
   readonly attempts: number;
+  /** How often an attempt ended without a result, by why. */
+  readonly faults?: CellFaults;
+  /** The last log lines of a quarantined cell. */
+  readonly logTail?: readonly string[];
   /** The result stood in the store before the sweep was submitted. */
   readonly cached: boolean;
 }
@@ -98,6 +111,10 @@ function ofTruth(
     const truth = estimate === null ? undefined : truthBeside(config, estimate);
     return estimate === null || truth === undefined ? null : get(truth, estimate);
   });
+}
+
+function ofFaults(name: string, description: string, get: (faults: CellFaults) => number): ResultColumn {
+  return column(name, "integer", "", description, ({ faults }) => (faults === undefined ? null : get(faults)), true);
 }
 
 const ofEstimate = (one: Column<Estimate>): ResultColumn => lifted(one, ({ result }) => result?.estimate);
@@ -186,6 +203,10 @@ export const RESULT_COLUMNS: readonly ResultColumn[] = [
   ofResult("backend", "string", "", "backend that computed it", (r) => r.backend, true),
   ofResult("fuse_width", "integer", "cells", "cells that were trained as one program", (r) => r.fuseWidth, true),
   column("attempts", "integer", "", "times the cell was leased", (row) => row.attempts, true),
+  ofFaults("failed", "attempts that ended by an error of the cell", ({ failed }) => failed),
+  ofFaults("lost", "attempts that ended with the death of their worker", ({ lost }) => lost),
+  ofFaults("out_of_memory", "attempts that ran out of memory", ({ oom }) => oom),
+  ofFaults("preempted", "attempts that were handed back unfinished", ({ preempted }) => preempted),
   column("cached", "boolean", "", "the result stood in the store before the sweep", (row) => row.cached, true),
 ];
 
