@@ -14,10 +14,6 @@ export const LIMITS = {
   slotsPerSync: 16,
   /** Cells of one fused program, whatever a worker asks for. */
   shardCells: 1024,
-  /** One log line; the rest is cut and the cut is marked. */
-  logMessageChars: 16_384,
-  /** Structured fields of one log line; larger ones are dropped and the drop is marked. */
-  logFieldsChars: 16_384,
   /** A stored result, JSON. Estimates hold figures, never draws. */
   resultChars: 256 * 1024,
   /** A reason that is kept with a cell. */

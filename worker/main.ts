@@ -14,6 +14,7 @@ import { LOG_LEVELS, type Logger } from "../src/core/log.ts";
 import { rootKey } from "../src/core/random.ts";
 import { Agent } from "./session/agent.ts";
 import { coordinatorPeer } from "./session/coordinator-peer.ts";
+import { defaultSpoolFolder } from "./session/spool-folder.ts";
 import { DEFAULT_TIMINGS, type SessionTimings } from "./session/timings.ts";
 import type { BackendChoice } from "./trainer/protocol.ts";
 
@@ -31,6 +32,8 @@ export interface WorkerOptions {
   readonly maxFuseWidth?: number;
   /** The coordinator is looked for from then on; by default at once. The backend opens meanwhile. */
   readonly coordinatorUp?: Promise<void>;
+  /** A folder for metrics and logs that wait for the coordinator; by default one for temporary files. */
+  readonly spoolFolder?: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timings?: Partial<SessionTimings>;
@@ -63,6 +66,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     coordinatorUp: options.coordinatorUp ?? Promise.resolve(),
     maxFuseWidth: options.maxFuseWidth,
     memoryLimitBytes: MEMORY_SHARE * freemem(),
+    spoolFolder: options.spoolFolder ?? defaultSpoolFolder(process.env),
     clock,
     logger: logger.child({ worker: workerId }),
     key: rootKey(`session/${sessionId}`),

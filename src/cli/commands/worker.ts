@@ -20,6 +20,11 @@ export const workerCommand = defineCommand({
       requiresArg: true,
       describe: "The most cells that it takes at a time and trains as one program [wasm: 64; fewer where as fast]",
     },
+    spool: {
+      type: "string",
+      requiresArg: true,
+      describe: "Folder for metrics and logs while the coordinator is away, up to 1 GiB [TMPDIR, else /var/tmp]",
+    },
     ...logLevelOption,
   },
   examples: [
@@ -35,6 +40,7 @@ export const workerCommand = defineCommand({
         id: args.id,
         backend: args.backend,
         fuseWidth: args["fuse-width"],
+        spool: args.spool,
         logLevel: args["log-level"],
       },
       io,

@@ -6,7 +6,7 @@ import { createLogger, type LogLevel } from "../../core/log.ts";
 import type { Io } from "../io.ts";
 import { wholeNumber } from "../numbers.ts";
 import type { BackendName } from "../options.ts";
-import { requireToken } from "../token.ts";
+import { pathIn, requireToken } from "../token.ts";
 import { isSupervised, reportToSupervisor } from "./child-messages.ts";
 import { stopRequest, type StopRequest } from "./stop-request.ts";
 import { untilListening } from "./until-listening.ts";
@@ -20,6 +20,7 @@ export interface WorkArgs {
   readonly id: string | undefined;
   readonly backend: BackendName;
   readonly fuseWidth: number | undefined;
+  readonly spool: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -36,6 +37,7 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
     backend: args.backend,
     ...(isSupervised() ? { coordinatorUp: untilListening(args.coordinator, io.clock) } : {}),
     ...(args.fuseWidth === undefined ? {} : { maxFuseWidth: wholeNumber("--fuse-width", args.fuseWidth, 1, 1) }),
+    ...(args.spool === undefined ? {} : { spoolFolder: pathIn(io.cwd, args.spool) }),
     clock: io.clock,
     logger: createLogger({ component: "worker", level: args.logLevel }),
   });

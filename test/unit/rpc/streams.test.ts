@@ -26,6 +26,7 @@ const answer = (offset: bigint): PushResponse => ({
   kind: 1,
   nextOffset: offset,
   fenced: false,
+  windowBytes: 0,
 });
 const tail = TailLogsRequest.fromPartial({});
 const sync = SyncRequest.fromPartial({});

@@ -99,5 +99,5 @@ export class FakeBulkPeer {
 }
 
 function answerTo({ cellId, token, kind }: PushRequest, nextOffset: number, fenced: boolean): PushResponse {
-  return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced };
+  return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced, windowBytes: 0 };
 }
