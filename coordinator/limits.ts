@@ -20,16 +20,25 @@ export const LIMITS = {
   reasonChars: 2_000,
   /** Rows of one page of a listing: a bound on memory and on one stall of the event loop. */
   pageRows: 256,
-  /** Log lines of one page of a tail. */
-  logPageRows: 512,
+  /** Log lines of one look of a tail into the store: with lines as long as they may be that is 4 MiB of memory. */
+  logPageRows: 64,
+  /** Log lines that one look may pass over, by filters: a bound on a stall of the event loop. */
+  logScanRows: 2_048,
+  /** Text of one page that is sent to a tail. */
+  logPageChars: 64 * 1024,
   /** Batches of one bulk call that are under way at once. */
   pushWindow: 32,
+  /** Bytes of batches that are read and not answered: of all workers together, as long as their windows allow it ... */
+  pushHeldBytes: 64 * 1024 * 1024,
+  /** ... and of one worker: one batch, a few on a fast line. */
+  pushWindowMinBytes: 64 * 1024,
+  pushWindowMaxBytes: 1024 * 1024,
+  /** Bytes of metrics and logs that one transaction takes: 5 ms of the event loop. */
+  ingestBytes: 512 * 1024,
   /** Changes of one transaction: a bound on its stall. */
   transactionChanges: 4_096,
   /** Sessions that are remembered over a restart, newest first. */
   sessions: 10_000,
-  /** Lines that a tail gives of what is stored when it is asked for the last ones; they are held in memory. */
-  lastLines: 100_000,
   /** Ids of one look-up. */
   findIds: 10_000,
 } as const;

@@ -13,6 +13,7 @@ import { bulkService } from "./api/bulk-service.ts";
 import { controlService } from "./api/control-service.ts";
 import { operatorService } from "./api/operator-service.ts";
 import { Coordinator } from "./coordinator.ts";
+import { loopLoad } from "./hot/loop-load.ts";
 import { Replica } from "./lead/replica.ts";
 import { openPostgres } from "./store/postgres/open-postgres.ts";
 import { openSqliteStore } from "./store/sqlite/open-sqlite.ts";
@@ -109,7 +110,7 @@ function reachable(host: string, port: number): string | undefined {
 
 function openCoordinator(options: CoordinatorStartOptions, store: Store): Promise<Coordinator> {
   const { clock, logger, timings, expectedWorkers = 0 } = options;
-  return Coordinator.open({ store, clock, logger, specs: specReader, timings: timingsOf(timings), expectedWorkers });
+  return Coordinator.open({ store, clock, logger, specs: specReader, timings: timingsOf(timings), expectedWorkers, load: loopLoad() });
 }
 
 const servicesOf = (coordinator: Coordinator): readonly Service[] => [

@@ -71,7 +71,9 @@ export class RecordStream<R, B> {
   /** In memory, not acknowledged, and not on its way to the disk. */
   get unackedMemory(): number {
     const first = this.#acked - this.#base;
-    return memoryOf(this.#head.bytesFrom(first), this.#head.count - first) + memoryOf(this.#tail.bytes, this.#tail.count);
+    return (
+      memoryOf(this.#head.bytesFrom(first), this.#head.count - first) + memoryOf(this.#tail.bytes, this.#tail.count)
+    );
   }
   /** In memory, acknowledged or not. */
   get heldMemory(): number {

@@ -254,7 +254,7 @@ export class Uploader {
   async #park(): Promise<void> {
     const { spool } = this.#options;
     this.#parking = true;
-    while (spool.usable && this.#unackedMemory() > PARK_BYTES) {
+    while (spool.usable && this.unackedMemory > PARK_BYTES) {
       const stream = this.#largest();
       if (stream === undefined) break;
       const block = await spool.write(stream.encode(stream.records.park(BATCH_MAX_BYTES)));
@@ -279,12 +279,12 @@ export class Uploader {
 
   /** Why nothing can be kept now; undefined: it can. */
   #noRoom(): string | undefined {
-    if (this.#unackedMemory() <= DROP_BYTES) return undefined;
+    if (this.unackedMemory <= DROP_BYTES) return undefined;
     return `neither memory nor disk could keep them (${this.#options.spool.trouble ?? "the disk is too slow"})`;
   }
 
   #appended(): void {
-    const memory = this.#unackedMemory();
+    const memory = this.unackedMemory;
     const { spool, onPressure } = this.#options;
     if (memory > PARK_BYTES && !this.#parking && spool.usable) void this.#park();
     if (!this.#paused && memory > PAUSE_BYTES && spool.trouble === undefined) {
@@ -296,7 +296,7 @@ export class Uploader {
 
   /** After records left memory. */
   #relieve(): void {
-    if (this.#paused && (this.#unackedMemory() < RESUME_BYTES || this.#options.spool.trouble !== undefined)) {
+    if (this.#paused && (this.unackedMemory < RESUME_BYTES || this.#options.spool.trouble !== undefined)) {
       this.#paused = false;
       this.#options.onPressure(false);
     }
@@ -309,7 +309,8 @@ export class Uploader {
     }
   }
 
-  #unackedMemory(): number {
+  /** Bytes that records without an acknowledgement take of memory. */
+  get unackedMemory(): number {
     return this.#sum((stream) => stream.records.unackedMemory);
   }
 
