@@ -24,8 +24,9 @@ export const LIMITS = {
   logPageRows: 64,
   /** Log lines that one look may pass over, by filters: a bound on a stall of the event loop. */
   logScanRows: 2_048,
-  /** Text of one page that is sent to a tail. */
+  /** Text of one page that is sent to a tail, and its lines. */
   logPageChars: 64 * 1024,
+  logPageLines: 1_024,
   /** Batches of one bulk call that are under way at once. */
   pushWindow: 32,
   /** Bytes of batches that are read and not answered: of all workers together, as long as their windows allow it ... */

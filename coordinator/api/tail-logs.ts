@@ -42,13 +42,15 @@ export async function tailLogs(
   for (;;) {
     const { version } = hot.logChanges;
     const end = hot.streams.nextLogSeq;
+    const startMs = hot.clock.monotonicMs();
     await hot.writer.settled();
     after = await readTo(tail, after, end, give);
     if (!request.follow) return;
     if (until.aborted) break;
     await hot.logChanges.wait(version, until);
-    // Lines that come one by one are gathered; and many tails are not to wake for each of them.
-    await hot.clock.sleep(hot.timings.tailMinIntervalMs * stretchOf(hot.load()), until);
+    // Lines that come one by one are gathered; many tails are not to wake for each of them.
+    const nextMs = startMs + hot.timings.tailMinIntervalMs * stretchOf(hot.load());
+    await hot.clock.sleep(Math.max(0, nextMs - hot.clock.monotonicMs()), until);
   }
   // Not the end of what it follows: its reader goes on with the next coordinator.
   throw new OccamError("unavailable", "the coordinator is stopping");
@@ -71,9 +73,8 @@ async function readTo({ hot, query, matches, until }: Tail, after: number, end: 
       if (!matches(row)) continue;
       rows.push(row);
       chars += row.message.length + row.fieldsJson.length;
-    }
-    if (chars >= LIMITS.logPageChars || rows.length >= LIMITS.logScanRows) {
-      await give(rows, at);
+      if (chars < LIMITS.logPageChars && rows.length < LIMITS.logPageLines) continue;
+      await give(rows, row.seq);
       [rows, chars] = [[], 0];
     }
     await turn.giveWay();

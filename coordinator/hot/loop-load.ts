@@ -20,9 +20,9 @@ export function loopLoad(): () => number {
 
 /** From this load on things are stretched, up to STRETCH_MOST at full load. */
 const STRETCH_FROM = 0.7;
-const STRETCH_MOST = 20;
+const STRETCH_MOST = 10;
 
-/** By how much a watch's or a tail's intervals grow: 1 below the load that is anybody's right, 20 at the full load. */
+/** By how much a watch's or a tail's intervals grow: 1 up to the load that is anybody's right, 10 at the full load. */
 export function stretchOf(load: number): number {
   return 1 + (STRETCH_MOST - 1) * Math.max(0, Math.min(1, (load - STRETCH_FROM) / (1 - STRETCH_FROM)));
 }

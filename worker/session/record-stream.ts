@@ -89,6 +89,10 @@ export class RecordStream<R, B> {
   get wanted(): Parked<B> | undefined {
     return this.#sent === this.#headEnd ? this.#parked[0] : undefined;
   }
+  /** Is there something to send, or to be read for that? */
+  get sendable(): boolean {
+    return this.#sent < this.#headEnd || this.#parked.length > 0;
+  }
   /** What is on disk. */
   get blocks(): readonly B[] {
     return this.#parked.map(({ block }) => block);

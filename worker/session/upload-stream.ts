@@ -95,6 +95,8 @@ export class UploadStream {
   dueMs(batchDelayMs: number): number | undefined {
     if (this.over !== undefined) return undefined;
     if (this.records.allSent) return this.#gap?.markAtMs;
+    // On its way to the disk: it will have to be read back first.
+    if (!this.records.sendable) return undefined;
     if (this.#flushing || this.records.unsentBytes >= BATCH_BYTES) return Number.NEGATIVE_INFINITY;
     return this.#oldestUnsentMs + batchDelayMs;
   }

@@ -183,6 +183,7 @@ describe("the uploader", () => {
     }
     expect(most).toBeLessThan(PARK_BYTES + 2 * 1024 * 1024);
     expect(spool.sizeBytes).toBeGreaterThan(2 * 1024 * 1024);
+    peer.mischief.splice(0);
     peer.release();
     expect(await eventually(uploader.flush(cell("a")))).toBe("acked");
     expect(await eventually(uploader.flush(cell("b")))).toBe("acked");
@@ -203,6 +204,7 @@ describe("the uploader", () => {
     }
     uploader.log(cell("a"), { timeMs: 77, level: "info", message: "nobody will read this" });
     expect(uploader.unackedMemory).toBeLessThan(DROP_BYTES + 1024 * 1024);
+    peer.mischief.splice(0);
     peer.release();
     expect(await eventually(uploader.flush(cell("a")))).toBe("acked");
     const { metrics, droppedPoints, droppedLines } = uploader.counts(cell("a"));
