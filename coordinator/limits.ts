@@ -34,8 +34,8 @@ export const LIMITS = {
   /** ... and of one worker: one batch, a few on a fast line. */
   pushWindowMinBytes: 64 * 1024,
   pushWindowMaxBytes: 1024 * 1024,
-  /** Bytes of metrics and logs that one transaction takes: 5 ms of the event loop. */
-  ingestBytes: 512 * 1024,
+  /** Bytes of metrics and logs that one transaction takes: one large batch, some milliseconds of the event loop. */
+  ingestBytes: 256 * 1024,
   /** Changes of one transaction: a bound on its stall. */
   transactionChanges: 4_096,
   /** Sessions that are remembered over a restart, newest first. */

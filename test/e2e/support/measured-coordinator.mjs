@@ -1,6 +1,7 @@
 // A coordinator in a process of its own (node --expose-gc), which says what it takes. Arguments: store, token. Over IPC: tells its
-// address; "memory" -> bytes that are in use after a collection; "stall" -> the longest time that its event loop stood since the last question, in
-// milliseconds of processor time, so that other processes do not count.
+// address; "memory" -> bytes that are in use after a collection; "watch turns" begins to time the turns of its event loop;
+// "turns" -> those since the last question that took more than 0.2 ms, in milliseconds.
+import { openSync, readSync } from "node:fs";
 import { systemClock } from "../../../dist/src/core/clock.js";
 import { createLogger } from "../../../dist/src/core/log.js";
 import { startCoordinator } from "../../../dist/coordinator/main.js";
@@ -9,20 +10,25 @@ const [store, token] = process.argv.slice(2);
 const logger = createLogger({ component: "coordinator", level: "error" });
 const coordinator = await startCoordinator({ store, host: "127.0.0.1", port: 0, token, clock: systemClock, logger });
 
-let longestMs = 0;
-let before = process.cpuUsage();
+/** Processor time of this thread, ms: what other processes of the machine take does not count. */
+const schedstat = openSync("/proc/thread-self/schedstat");
+const text = Buffer.alloc(64);
+const threadMs = () => Number(text.toString("latin1", 0, readSync(schedstat, text, 0, 64, 0)).split(" ")[0]) / 1e6;
+
+let turns = [];
+let before = threadMs();
 const turn = () => {
-  const { user, system } = process.cpuUsage(before);
-  before = process.cpuUsage();
-  longestMs = Math.max(longestMs, (user + system) / 1000);
+  const now = threadMs();
+  turns.push(now - before);
+  before = now;
   setImmediate(turn);
 };
 
 process.on("message", (question) => {
   if (question === "watch turns") turn();
-  if (question === "stall") {
-    process.send(longestMs);
-    longestMs = 0;
+  if (question === "turns") {
+    process.send(turns.filter((ms) => ms > 0.2));
+    turns = [];
   }
   if (question === "memory") {
     globalThis.gc();
