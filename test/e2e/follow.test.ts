@@ -39,7 +39,7 @@ const messages = (stdout: string): readonly string[] =>
 describe("readers that follow", () => {
   it("miss and repeat nothing when their coordinator is stopped, and when it is killed", async () => {
     const cwd = temporaryFolder();
-    const port = await freePort();
+    const port = await freePort("127.0.0.1");
     const address = `127.0.0.1:${port}`;
     let serving = await coordinator(cwd, port);
     const connection = connect({ address, token: TOKEN });
