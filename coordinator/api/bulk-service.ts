@@ -5,8 +5,8 @@ import {
   type PushRequest,
   type PushResponse,
 } from "../../proto/gen/occam/v1/bulk.ts";
-import type { LogRecord } from "../../proto/gen/occam/v1/common.ts";
-import { asCellId, asLeaseToken, asSessionId, asWorkerId } from "../../src/core/ids.ts";
+import { LogLevel, type LogRecord, type MetricColumns } from "../../proto/gen/occam/v1/common.ts";
+import { asCellId, asLeaseToken, type WorkerId } from "../../src/core/ids.ts";
 import { bidiStreaming, type Send } from "../../src/rpc/adapters.ts";
 import type { Service } from "../../src/rpc/server.ts";
 import { streamKind } from "../../src/wire/enums.ts";
@@ -15,53 +15,61 @@ import type { SentLine } from "../ingest/bound-line.ts";
 import { PushCredit } from "../ingest/push-credit.ts";
 import type { PushCommand } from "../ingest/push.ts";
 import { LIMITS } from "../limits.ts";
-import { required } from "./required.ts";
+import { atMost, shortText } from "./within.ts";
+import { claimSession, type WorkerOwners } from "./worker-owners.ts";
 
-export function bulkService(coordinator: Coordinator): Service {
+/** The last that a Date can be. */
+const LAST_MOMENT_MS = 8.64e15;
+
+export function bulkService(coordinator: Coordinator, owners: WorkerOwners): Service {
   const credit = new PushCredit();
   const implementation: Record<keyof typeof BulkServiceService, unknown> = {
-    push: bidiStreaming<PushRequest, PushResponse>((requests, send) => pushAll(coordinator, credit, requests, send)),
+    push: bidiStreaming<PushRequest, PushResponse>((requests, send, { principal }) => {
+      const pushOf = (request: PushRequest): PushCommand =>
+        decodePush(request, owners.claim(request.workerId, principal));
+      return pushAll({ coordinator, credit, decode: pushOf }, requests, send);
+    }),
   };
   return { definition: BulkServiceService, implementation: implementation as unknown as BulkServiceServer };
 }
 
+interface Desk {
+  readonly coordinator: Coordinator;
+  readonly credit: PushCredit;
+  readonly decode: (request: PushRequest) => PushCommand;
+}
+
 /** What is under way is bounded: past that the reading stops, and with it the sender. */
-async function pushAll(
-  coordinator: Coordinator,
-  credit: PushCredit,
-  requests: AsyncIterable<PushRequest>,
-  send: Send<PushResponse>,
-): Promise<void> {
+async function pushAll(desk: Desk, requests: AsyncIterable<PushRequest>, send: Send<PushResponse>): Promise<void> {
   const underWay: Promise<void>[] = [];
   let answers: Promise<void> = Promise.resolve();
-  credit.opened();
+  desk.credit.opened();
   try {
     for await (const request of requests) {
       const { workerId } = request;
-      const reply = pushOne(coordinator, credit, request);
+      const reply = pushOne(desk, request);
       // The first failure ends the call; the others are not to be raised as unhandled.
       reply.catch(() => undefined);
-      answers = answers.then(async () => send({ ...(await reply), windowBytes: credit.windowBytes }));
+      answers = answers.then(async () => send({ ...(await reply), windowBytes: desk.credit.windowBytes }));
       answers.catch(() => undefined);
       underWay.push(answers);
       // One of them at least stays under way: the answers of other calls of this worker are not waited for here.
-      while (underWay.length >= LIMITS.pushWindow || (underWay.length > 1 && credit.isFull(workerId))) {
+      while (underWay.length >= LIMITS.pushWindow || (underWay.length > 1 && desk.credit.isFull(workerId))) {
         await underWay.shift();
       }
     }
     await answers;
   } finally {
-    credit.closed();
+    desk.credit.closed();
   }
 }
 
 async function pushOne(
-  coordinator: Coordinator,
-  credit: PushCredit,
+  { coordinator, credit, decode }: Desk,
   request: PushRequest,
 ): Promise<Omit<PushResponse, "windowBytes">> {
   const { cellId, token, kind } = request;
-  const command = decodePush(request);
+  const command = decode(request);
   const sizeBytes = sizeOf(request);
   credit.take(command.workerId, sizeBytes);
   try {
@@ -79,11 +87,12 @@ function sizeOf({ metrics, logs }: PushRequest): number {
   return total;
 }
 
-function decodePush(request: PushRequest): PushCommand {
-  const { cellId, token } = request;
+function decodePush(request: PushRequest, workerId: WorkerId): PushCommand {
+  const { token } = request;
+  const cellId = shortText(request.cellId, "cell_id");
   return {
-    workerId: asWorkerId(required(request.workerId, "worker_id")),
-    sessionId: asSessionId(required(request.sessionId, "session_id")),
+    workerId,
+    sessionId: claimSession(request.sessionId),
     attempt: cellId === "" ? undefined : { cellId: asCellId(cellId), token: asLeaseToken(token) },
     firstOffset: Number(request.firstOffset),
     records: decodeRecords(request),
@@ -93,12 +102,27 @@ function decodePush(request: PushRequest): PushCommand {
 function decodeRecords({ kind, metrics, logs }: PushRequest): PushCommand["records"] {
   switch (streamKind.fromWire(kind)) {
     case "metrics":
+      if (metrics !== undefined) checkColumns(metrics);
       return { kind: "metrics", columns: metrics ?? { names: [], name: [], step: [], value: [] } };
     case "logs":
+      atMost(logs.length, LIMITS.batchLines, "log lines in one batch");
       return { kind: "logs", lines: logs.map(decodeLine) };
   }
 }
 
+function checkColumns({ names, name, step, value }: MetricColumns): void {
+  atMost(names.length, LIMITS.batchSeries, "series in one batch");
+  atMost(Math.max(name.length, step.length, value.length), LIMITS.batchPoints, "points in one batch");
+  for (const each of names) atMost(each.length, LIMITS.seriesNameChars, "characters in the name of a series");
+}
+
 function decodeLine({ timeMs, level, message, fieldsJson }: LogRecord): SentLine {
-  return { timeMs: Number(timeMs), level, message, fieldsJson };
+  // A level or a moment that there is none of would be refused by the store, or by those who show it.
+  const known = level >= LogLevel.LOG_LEVEL_DEBUG && level <= LogLevel.LOG_LEVEL_ERROR;
+  return {
+    timeMs: Math.min(Number(timeMs), LAST_MOMENT_MS),
+    level: known ? level : LogLevel.LOG_LEVEL_INFO,
+    message,
+    fieldsJson,
+  };
 }

@@ -185,6 +185,22 @@ export const RESULT_COLUMNS: readonly ResultColumn[] = [
   ),
   ofResult("backend", "string", "", "backend that computed it", (r) => r.backend, true),
   ofResult("fuse_width", "integer", "cells", "cells that were trained as one program", (r) => r.fuseWidth, true),
+  ofResult(
+    "dropped_points",
+    "integer",
+    "points",
+    "metric points that its worker could not keep: its series have a gap, marked in the series stream.dropped",
+    (r) => r.dropped?.points ?? 0,
+    true,
+  ),
+  ofResult(
+    "dropped_lines",
+    "integer",
+    "lines",
+    "log lines that its worker did not keep, marked in the log",
+    (r) => r.dropped?.lines ?? 0,
+    true,
+  ),
   column("attempts", "integer", "", "times the cell was leased", (row) => row.attempts, true),
   column("cached", "boolean", "", "the result stood in the store before the sweep", (row) => row.cached, true),
 ];

@@ -1,6 +1,7 @@
 /** Log lines <-> the records that they travel in. */
 import type { LogRecord } from "../../proto/gen/occam/v1/common.ts";
 import type { LogLevel } from "../core/log.ts";
+import { redact } from "../core/redact.ts";
 import { boundFields, boundMessage } from "./bound-line.ts";
 import { logLevel } from "./enums.ts";
 
@@ -18,8 +19,9 @@ export function logToWire({ timeMs, level, message, fields }: LogEntry): LogReco
   return {
     timeMs: BigInt(Math.max(0, Math.round(timeMs))),
     level: logLevel.toWire(level),
-    message: boundMessage(message),
-    fieldsJson: boundFields(fieldsText(fields)),
+    // Before it is cut: half a secret would not be known for one.
+    message: boundMessage(redact(message)),
+    fieldsJson: boundFields(redact(fieldsText(fields))),
   };
 }
 

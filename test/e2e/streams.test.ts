@@ -12,7 +12,7 @@ import { OperatorServiceService, TailLogsRequest, type TailLogsResponse } from "
 import { systemClock } from "../../src/core/clock.ts";
 import { asCellId, asLeaseToken, asSessionId, asWorkerId } from "../../src/core/ids.ts";
 import { rootKey } from "../../src/core/random.ts";
-import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../src/core/version.ts";
+import { NUMERICS_VERSION, PACKAGE_VERSION, PROTOCOL_VERSION } from "../../src/core/version.ts";
 import { callUnary, openDuplex, readStream } from "../../src/rpc/client-calls.ts";
 import { connect, type Connection } from "../../src/rpc/client.ts";
 import { newSpoolFile } from "../../worker/session/spool-folder.ts";
@@ -256,9 +256,10 @@ async function take({ control }: Connection, workerId: string, held: readonly Gr
   const capabilities = { backend: "wasm", maxFuseWidth: 32, memoryBytes: 0n, host: "here", pid: 7 };
   const request = {
     protocolVersion: PROTOCOL_VERSION,
+    oldestProtocolVersion: PROTOCOL_VERSION,
     workerId,
     sessionId: workerId,
-    capabilities: { ...capabilities, packageVersion: PACKAGE_VERSION },
+    capabilities: { ...capabilities, packageVersion: PACKAGE_VERSION, numericsVersion: NUMERICS_VERSION },
     freeSlots: held.length === 0 ? 1 : 0,
     held: held.map(({ token }) => ({ token, phase: LeasePhase.LEASE_PHASE_TRAIN, step: 6n, steps: 10n })),
     draining: false,

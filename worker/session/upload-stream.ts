@@ -26,7 +26,7 @@ export type FlushEnd = "acked" | "fenced" | "lost";
 /** A point in its columns: an index, a step of up to three bytes, a double. */
 const POINT_BYTES = 12;
 /** A log record beside its texts: time, level, the lengths of the texts. */
-const LOG_BYTES = 20;
+const LOG_BYTES = 40;
 
 type StreamRecord = SeriesPoint | LogRecord;
 export type UploadBatch = Batch<StreamRecord>;

@@ -3,7 +3,7 @@
 import { systemClock } from "../../../dist/src/core/clock.js";
 import { asSessionId, asWorkerId } from "../../../dist/src/core/ids.js";
 import { rootKey } from "../../../dist/src/core/random.js";
-import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../../dist/src/core/version.js";
+import { NUMERICS_VERSION, PACKAGE_VERSION, PROTOCOL_VERSION } from "../../../dist/src/core/version.js";
 import { coordinatorPeer } from "../../../dist/worker/session/coordinator-peer.js";
 import { newSpoolFile } from "../../../dist/worker/session/spool-folder.js";
 import { Spool } from "../../../dist/worker/session/spool.js";
@@ -23,8 +23,17 @@ async function flooder(name) {
     host: "h",
     pid: 1,
     packageVersion: PACKAGE_VERSION,
+    numericsVersion: NUMERICS_VERSION,
   };
-  const common = { protocolVersion: PROTOCOL_VERSION, workerId, sessionId, capabilities, draining: false, waitMs: 0 };
+  const common = {
+    protocolVersion: PROTOCOL_VERSION,
+    oldestProtocolVersion: PROTOCOL_VERSION,
+    workerId,
+    sessionId,
+    capabilities,
+    draining: false,
+    waitMs: 0,
+  };
   const [grant] = (await peer.sync({ ...common, freeSlots: 1, held: [] }, 5_000, life)).grants;
   const held = [{ token: grant.token, phase: 2, step: 1n, steps: 10n }];
   const beat = () => void peer.sync({ ...common, freeSlots: 0, held }, 5_000, life).catch(() => undefined);

@@ -5,10 +5,12 @@ import { openSync, readSync } from "node:fs";
 import { systemClock } from "../../../dist/src/core/clock.js";
 import { createLogger } from "../../../dist/src/core/log.js";
 import { startCoordinator } from "../../../dist/coordinator/main.js";
+import { oneToken } from "../../../dist/src/rpc/tokens.js";
 
 const [store, token] = process.argv.slice(2);
+const tokens = oneToken(token);
 const logger = createLogger({ component: "coordinator", level: "error" });
-const coordinator = await startCoordinator({ store, host: "127.0.0.1", port: 0, token, clock: systemClock, logger });
+const coordinator = await startCoordinator({ store, host: "127.0.0.1", port: 0, tokens, clock: systemClock, logger });
 
 /** Processor time of this thread, ms: what other processes of the machine take does not count. */
 const schedstat = openSync("/proc/thread-self/schedstat");
