@@ -110,9 +110,10 @@ export async function listLogs(
     .where("line.level", ">=", query.minLevel);
   if (sweepSeq !== undefined) {
     // A look-up a line: a list of the sweep's cells would be a million long.
-    select = select.where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom("sweep_cell as link")
+    select = select.where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom("sweep_cell as link")
           .select("link.cell_key")
           .whereRef("link.cell_key", "=", "line.cell_key")
           .where("link.sweep_seq", "=", sweepSeq),

@@ -35,7 +35,10 @@ const INTERNAL = new Set([
   "pushWindow",
   "transactionChanges",
   "sessions",
-  "lastLines",
+  "logScanRows",
+  "logPageChars",
+  "logPageLines",
+  "ingestBytes",
 ]);
 
 const tooMuch = { code: "protocol", message: /too much.*the limit is/u };

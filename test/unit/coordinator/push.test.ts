@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { placeBatch } from "../../../coordinator/ingest/place-batch.ts";
 import { decodeChunk, selectSeries } from "../../../coordinator/ingest/metric-chunk.ts";
-import { LIMITS } from "../../../coordinator/limits.ts";
 import { LOG_MESSAGE_CHARS } from "../../../src/wire/bound-line.ts";
 import type { CellId, LeaseToken } from "../../../src/core/ids.ts";
 import { HandWorker, leaseToken, openWorld, type World } from "./coordinator-fixture.ts";
