@@ -16,6 +16,7 @@ import { LeaseClock } from "./hot/lease-clock.ts";
 import { recover } from "./hot/recover.ts";
 import { SessionBook } from "./hot/session-book.ts";
 import { SweepBook } from "./hot/sweep-book.ts";
+import { IngestGate } from "./ingest/ingest-gate.ts";
 import { push, type PushCommand, type PushReply } from "./ingest/push.ts";
 import { StreamBook } from "./ingest/stream-book.ts";
 import { endLease, retryDue } from "./lease/attempts.ts";
@@ -41,6 +42,8 @@ export interface CoordinatorOptions {
   readonly quotas?: Partial<Quotas>;
   /** Workers that are on their way, as far as is known. */
   readonly expectedWorkers?: number;
+  /** How busy the process is, 0 to 1; left out: not at all. */
+  readonly load?: () => number;
   readonly meter?: Meter;
   readonly tracer?: Tracer;
   /** NUMERICS_VERSION when left out. */
@@ -53,6 +56,7 @@ export class Coordinator {
   /** Resolves with the reason when the store can no longer be written: every call is refused from then on. */
   readonly failed: Promise<OccamError>;
   readonly #stopped = new AbortController();
+  readonly #gate = new IngestGate(LIMITS.ingestBytes);
   #cancelTick: () => void = () => undefined;
 
   /** Takes up what the store holds, and begins to watch deadlines. */
@@ -97,9 +101,10 @@ export class Coordinator {
     return reply;
   }
 
-  async push(command: PushCommand): Promise<PushReply> {
+  /** @param sizeBytes what the batch takes, about */
+  async push(command: PushCommand, sizeBytes = 0): Promise<PushReply> {
     this.#check();
-    return push(this.hot, command);
+    return this.#gate.pass(command.workerId, sizeBytes, () => push(this.hot, command));
   }
 
   /** Finishes what is written and ends all waiting. The store is the caller's to close. */
@@ -164,6 +169,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     epoch,
     work,
     startedMs: clock.nowMs(),
+    load: options.load ?? (() => 0),
     expectedWorkers: options.expectedWorkers ?? 0,
     leaseClock: new LeaseClock(clock, timings.tickMs),
     writer: new GroupCommit({

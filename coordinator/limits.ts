@@ -28,19 +28,20 @@ export const LIMITS = {
   slotsPerSync: 16,
   /** Cells of one fused program, whatever a worker asks for. */
   shardCells: 1024,
-  /** One log line; the rest is cut and the cut is marked. */
-  logMessageChars: 16_384,
-  /** Structured fields of one log line; larger ones are dropped and the drop is marked. */
-  logFieldsChars: 16_384,
   /** A stored result, JSON. Estimates hold figures, never draws. */
   resultChars: 256 * 1024,
   /** A reason that is kept with a cell. */
   reasonChars: 2_000,
   /** Rows of one page of a listing: a bound on memory and on one stall of the event loop. */
   pageRows: 256,
-  /** Log lines of one page of a tail. */
-  logPageRows: 512,
-  /** Records of one batch: our workers send 4,096 at the most, for they count each as 64 bytes. */
+  /** Log lines of one look of a tail into the store: with lines as long as they may be that is 4 MiB of memory. */
+  logPageRows: 64,
+  /** Log lines that one look may pass over, by filters: a bound on a stall of the event loop. */
+  logScanRows: 2_048,
+  /** Text of one page that is sent to a tail, and its lines. */
+  logPageChars: 64 * 1024,
+  logPageLines: 1_024,
+  /** Records of one batch: our workers send 6,553 lines or 21,845 points at the most: a line counts for 40 bytes at least, a point for 12. */
   batchLines: 8_192,
   batchPoints: 65_536,
   /** Series of one batch, and the name of one. */
@@ -50,12 +51,17 @@ export const LIMITS = {
   ownLogs: 10_000,
   /** Batches of one bulk call that are under way at once. */
   pushWindow: 32,
+  /** Bytes of batches that are read and not answered: of all workers together, as long as their windows allow it ... */
+  pushHeldBytes: 64 * 1024 * 1024,
+  /** ... and of one worker: one batch, a few on a fast line. */
+  pushWindowMinBytes: 64 * 1024,
+  pushWindowMaxBytes: 1024 * 1024,
+  /** Bytes of metrics and logs that one transaction takes: one large batch, some milliseconds of the event loop. */
+  ingestBytes: 256 * 1024,
   /** Changes of one transaction: a bound on its stall. */
   transactionChanges: 4_096,
   /** Sessions that are remembered over a restart, newest first. */
   sessions: 10_000,
-  /** Lines that a tail gives of what is stored when it is asked for the last ones; they are held in memory. */
-  lastLines: 100_000,
   /** Last log lines of a cell that are shown with it. */
   explainedLines: 50,
   /** Texts that a sweep may require of its workers, and labels of one worker. */

@@ -18,6 +18,7 @@ import { controlService } from "./api/control-service.ts";
 import { operatorService } from "./api/operator-service.ts";
 import { WorkerOwners } from "./api/worker-owners.ts";
 import { Coordinator } from "./coordinator.ts";
+import { loopLoad } from "./hot/loop-load.ts";
 import { Replica } from "./lead/replica.ts";
 import { openPostgres } from "./store/postgres/open-postgres.ts";
 import { openSqliteStore } from "./store/sqlite/open-sqlite.ts";
@@ -152,6 +153,7 @@ function openCoordinator(options: CoordinatorStartOptions, store: Store): Promis
     timings: timingsOf(timings),
     quotas,
     expectedWorkers,
+    load: loopLoad(),
     ...(numericsVersion === undefined ? {} : { numericsVersion }),
     ...(meter === undefined ? {} : { meter }),
     ...(tracer === undefined ? {} : { tracer }),

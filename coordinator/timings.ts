@@ -31,6 +31,8 @@ export interface Timings {
   readonly workerForgetMs: number;
   /** The least time between two messages of a watch, whatever its caller asks for. */
   readonly watchMinIntervalMs: number;
+  /** A tail that has caught up looks for new lines this often at the most, and one that has not gives way for so long under load. */
+  readonly tailMinIntervalMs: number;
   /** After a start, shards are cut for the workers that were announced, until so many have come. Loading takes one a second or two. */
   readonly expectMs: number;
   /**
@@ -66,6 +68,7 @@ export const DEFAULT_TIMINGS: Timings = {
   gatherMs: 2,
   workerForgetMs: 600_000,
   watchMinIntervalMs: 100,
+  tailMinIntervalMs: 100,
   expectMs: 15_000,
   leadTtlMs: 10_000,
   leadRenewMs: 2_500,

@@ -17,6 +17,7 @@ import { rootKey } from "../src/core/random.ts";
 import type { ClientTls } from "../src/rpc/tls.ts";
 import { Agent } from "./session/agent.ts";
 import { coordinatorPeer } from "./session/coordinator-peer.ts";
+import { defaultSpoolFolder } from "./session/spool-folder.ts";
 import { DEFAULT_TIMINGS, type SessionTimings } from "./session/timings.ts";
 import type { BackendChoice } from "./trainer/protocol.ts";
 
@@ -40,6 +41,8 @@ export interface WorkerOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** The coordinator is looked for from then on; by default at once. The backend opens meanwhile. */
   readonly coordinatorUp?: Promise<void>;
+  /** A folder for metrics and logs that wait for the coordinator; by default one for temporary files. */
+  readonly spoolFolder?: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timings?: Partial<SessionTimings>;
@@ -77,6 +80,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     maxFuseWidth: options.maxFuseWidth,
     labels: options.labels ?? {},
     memoryLimitBytes: MEMORY_SHARE * freemem(),
+    spoolFolder: options.spoolFolder ?? defaultSpoolFolder(process.env),
     clock,
     logger: logger.child({ worker: workerId, session: sessionId }),
     key: rootKey(`session/${sessionId}`),

@@ -12,6 +12,7 @@ import type { Service } from "../../src/rpc/server.ts";
 import { streamKind } from "../../src/wire/enums.ts";
 import type { Coordinator } from "../coordinator.ts";
 import type { SentLine } from "../ingest/bound-line.ts";
+import { PushCredit } from "../ingest/push-credit.ts";
 import type { PushCommand } from "../ingest/push.ts";
 import { LIMITS } from "../limits.ts";
 import { atMost, shortText } from "./within.ts";
@@ -21,45 +22,69 @@ import { claimSession, type WorkerOwners } from "./worker-owners.ts";
 const LAST_MOMENT_MS = 8.64e15;
 
 export function bulkService(coordinator: Coordinator, owners: WorkerOwners): Service {
+  const credit = new PushCredit();
   const implementation: Record<keyof typeof BulkServiceService, unknown> = {
     push: bidiStreaming<PushRequest, PushResponse>((requests, send, { principal }) => {
       const pushOf = (request: PushRequest): PushCommand =>
         decodePush(request, owners.claim(request.workerId, principal));
-      return pushAll(coordinator, requests, send, pushOf);
+      return pushAll({ coordinator, credit, decode: pushOf }, requests, send);
     }),
   };
   return { definition: BulkServiceService, implementation: implementation as unknown as BulkServiceServer };
 }
 
-/** Batches under way are bounded: past that the reading stops, and with it the sender. */
-async function pushAll(
-  coordinator: Coordinator,
-  requests: AsyncIterable<PushRequest>,
-  send: Send<PushResponse>,
-  decode: (request: PushRequest) => PushCommand,
-): Promise<void> {
+interface Desk {
+  readonly coordinator: Coordinator;
+  readonly credit: PushCredit;
+  readonly decode: (request: PushRequest) => PushCommand;
+}
+
+/** What is under way is bounded: past that the reading stops, and with it the sender. */
+async function pushAll(desk: Desk, requests: AsyncIterable<PushRequest>, send: Send<PushResponse>): Promise<void> {
   const underWay: Promise<void>[] = [];
   let answers: Promise<void> = Promise.resolve();
-  for await (const request of requests) {
-    const reply = pushOne(coordinator, request, decode);
-    // The first failure ends the call; the others are not to be raised as unhandled.
-    reply.catch(() => undefined);
-    answers = answers.then(async () => send(await reply));
-    answers.catch(() => undefined);
-    underWay.push(answers);
-    if (underWay.length >= LIMITS.pushWindow) await underWay.shift();
+  desk.credit.opened();
+  try {
+    for await (const request of requests) {
+      const { workerId } = request;
+      const reply = pushOne(desk, request);
+      // The first failure ends the call; the others are not to be raised as unhandled.
+      reply.catch(() => undefined);
+      answers = answers.then(async () => send({ ...(await reply), windowBytes: desk.credit.windowBytes }));
+      answers.catch(() => undefined);
+      underWay.push(answers);
+      // One of them at least stays under way: the answers of other calls of this worker are not waited for here.
+      while (underWay.length >= LIMITS.pushWindow || (underWay.length > 1 && desk.credit.isFull(workerId))) {
+        await underWay.shift();
+      }
+    }
+    await answers;
+  } finally {
+    desk.credit.closed();
   }
-  await answers;
 }
 
 async function pushOne(
-  coordinator: Coordinator,
+  { coordinator, credit, decode }: Desk,
   request: PushRequest,
-  decode: (request: PushRequest) => PushCommand,
-): Promise<PushResponse> {
+): Promise<Omit<PushResponse, "windowBytes">> {
   const { cellId, token, kind } = request;
-  const { nextOffset, fenced } = await coordinator.push(decode(request));
-  return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced };
+  const command = decode(request);
+  const sizeBytes = sizeOf(request);
+  credit.take(command.workerId, sizeBytes);
+  try {
+    const { nextOffset, fenced } = await coordinator.push(command, sizeBytes);
+    return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced };
+  } finally {
+    credit.give(command.workerId, sizeBytes);
+  }
+}
+
+/** What a batch takes, about: a point is an index, a step and a double; a line is its texts, and its place in two indexes. */
+function sizeOf({ metrics, logs }: PushRequest): number {
+  let total = 64 + 12 * (metrics?.value.length ?? 0);
+  for (const { message, fieldsJson } of logs) total += 100 + message.length + fieldsJson.length;
+  return total;
 }
 
 function decodePush(request: PushRequest, workerId: WorkerId): PushCommand {

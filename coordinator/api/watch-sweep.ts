@@ -1,12 +1,14 @@
 /**
  * Watching a sweep: a snapshot at once, then one whenever something changed, never more often than asked for. Changes in
- * between are merged into the next snapshot, so a slow watcher gets fewer messages, not older ones.
+ * between are merged into the next snapshot, so a slow watcher gets fewer messages, not older ones. A busy coordinator sends
+ * fewer: a watch is the first to make way.
  */
 import type { CellSummary, WatchSweepResponse } from "../../proto/gen/occam/v1/operator.ts";
 import type { Send } from "../../src/rpc/adapters.ts";
 import { LambdaRange } from "../aggregate/lambda-range.ts";
 import type { Coordinator } from "../coordinator.ts";
 import type { Hot } from "../hot/hot.ts";
+import { stretchOf } from "../hot/loop-load.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import type { LambdaRow } from "../store/store.ts";
 import type { ReadSpec } from "../sweep/spec-reader.ts";
@@ -31,7 +33,7 @@ export async function watchSweep(
     await hot.writer.settled();
     await send(await snapshot(hot, sweep, summaries));
     if (over) return;
-    await hot.clock.sleep(intervalMs, until);
+    await hot.clock.sleep(intervalMs * stretchOf(hot.load()), until);
     await eitherChanged(hot, sweep, seen, until);
   }
 }

@@ -42,6 +42,8 @@ export interface Hot {
   readonly specs: SpecReader;
   readonly epoch: bigint;
   readonly startedMs: number;
+  /** How busy the process is, 0 to 1: watches and tails make way before anything else does. */
+  readonly load: () => number;
   /** Workers that were announced at the start; 0: nobody knows. */
   readonly expectedWorkers: number;
   readonly cells: CellBook;

@@ -1,5 +1,5 @@
 /** A log line within the named limits; what is cut is marked, never hidden. */
-import { LIMITS } from "../limits.ts";
+import { boundFields, boundMessage } from "../../src/wire/bound-line.ts";
 import { cleanText } from "./clean-text.ts";
 
 export interface SentLine {
@@ -12,11 +12,7 @@ export interface SentLine {
 }
 
 export function boundLine(line: SentLine): SentLine {
-  const { message, fieldsJson } = line;
-  const cut = message.length - LIMITS.logMessageChars;
-  const kept = cut <= 0 ? message : `${message.slice(0, LIMITS.logMessageChars)} … (${cut} more characters)`;
-  const tooMany = fieldsJson.length > LIMITS.logFieldsChars;
-  const fields = tooMany ? JSON.stringify({ droppedFieldsChars: fieldsJson.length }) : fieldsJson;
   const timeMs = Math.min(line.timeMs, Number.MAX_SAFE_INTEGER);
-  return { ...line, timeMs, message: cleanText(kept), fieldsJson: cleanText(fields) };
+  const message = cleanText(boundMessage(line.message));
+  return { ...line, timeMs, message, fieldsJson: cleanText(boundFields(line.fieldsJson)) };
 }

@@ -1,5 +1,5 @@
 /** Pages of cells, metric chunks and log lines, each after a place. */
-import type { Kysely, Selectable } from "kysely";
+import { sql, type Kysely, type Selectable } from "kysely";
 import { asCellId, asLeaseToken, asWorkerId } from "../../src/core/ids.ts";
 import type { StoredCellState } from "./change.ts";
 import { listOf } from "./list-text.ts";
@@ -89,13 +89,23 @@ export async function listChunks(
   }));
 }
 
+/** Places of log lines, both ends left out. */
+interface LogSpan {
+  readonly afterSeq: number | undefined;
+  readonly beforeSeq: number | undefined;
+  readonly order: "asc" | "desc";
+}
+
+/** The id of a cell in full. */
+const ID_CHARS = 64;
+
 export async function listLogs(
   db: Kysely<Tables>,
   query: LogQuery,
-  from: { readonly after: number } | { readonly before: number },
+  { afterSeq, beforeSeq, order }: LogSpan,
   limit: number,
 ): Promise<readonly LogRow[]> {
-  const { sweepSeq } = query;
+  const { sweepSeq, cellIdPrefix } = query;
   let select = db
     .selectFrom("log_line as line")
     .leftJoin("cell", "cell.cell_key", "line.cell_key")
@@ -103,17 +113,28 @@ export async function listLogs(
     .select("cell.cell_id")
     .where("line.level", ">=", query.minLevel);
   if (sweepSeq !== undefined) {
-    select = select.where("line.cell_key", "in", (eb) =>
-      eb.selectFrom("sweep_cell").select("cell_key").where("sweep_seq", "=", sweepSeq),
+    // A look-up a line: a list of the sweep's cells would be a million long.
+    select = select.where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom("sweep_cell as link")
+          .select("link.cell_key")
+          .whereRef("link.cell_key", "=", "line.cell_key")
+          .where("link.sweep_seq", "=", sweepSeq),
+      ),
     );
   }
-  if (query.cellIdPrefix !== "") select = whereIdBegins(select, query.cellIdPrefix);
+  if (cellIdPrefix.length >= ID_CHARS) select = select.where("cell.cell_id", "=", cellIdPrefix);
+  else if (cellIdPrefix !== "") {
+    // Not by the index of the ids: a short prefix names cells without number, a span of lines is bounded.
+    const id = sql<string>`cell.cell_id || ''`;
+    select = select.where(id, ">=", cellIdPrefix).where(id, "<", `${cellIdPrefix}g`);
+  }
   if (query.workerId !== "") select = select.where("line.worker_id", "=", query.workerId);
   if (query.sinceMs > 0) select = select.where("line.time_ms", ">=", query.sinceMs);
-  select =
-    "after" in from
-      ? select.where("line.seq", ">", from.after).orderBy("line.seq")
-      : select.where("line.seq", "<", from.before).orderBy("line.seq", "desc");
+  if (afterSeq !== undefined) select = select.where("line.seq", ">", afterSeq);
+  if (beforeSeq !== undefined) select = select.where("line.seq", "<", beforeSeq);
+  select = select.orderBy("line.seq", order);
   const rows = await select.limit(limit).execute();
   return rows.map((row) => logRow(row, row.cell_id ?? ""));
 }

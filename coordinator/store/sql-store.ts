@@ -160,12 +160,17 @@ export class SqlStore implements Store {
     return listings.listChunks(this.#db, sweepSeq, idPrefix, after, limit);
   }
 
-  async listLogs(query: LogQuery, afterSeq: number, limit: number): Promise<readonly LogRow[]> {
-    return listings.listLogs(this.#db, query, { after: afterSeq }, limit);
+  async listLogs(query: LogQuery, afterSeq: number, limit: number, beforeSeq?: number): Promise<readonly LogRow[]> {
+    return listings.listLogs(this.#db, query, { afterSeq, beforeSeq, order: "asc" }, limit);
   }
 
-  async listLogsBackwards(query: LogQuery, beforeSeq: number, limit: number): Promise<readonly LogRow[]> {
-    return listings.listLogs(this.#db, query, { before: beforeSeq }, limit);
+  async listLogsBackwards(
+    query: LogQuery,
+    beforeSeq: number,
+    limit: number,
+    afterSeq?: number,
+  ): Promise<readonly LogRow[]> {
+    return listings.listLogs(this.#db, query, { afterSeq, beforeSeq, order: "desc" }, limit);
   }
 
   async lastLines(cellKey: number, limit: number): Promise<readonly LogRow[]> {

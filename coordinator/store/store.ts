@@ -215,10 +215,10 @@ export interface Store {
     after: Pick<ChunkRow, "gridIndex" | "firstOffset">,
     limit: number,
   ): Promise<readonly ChunkRow[]>;
-  /** Ascending from `afterSeq`. */
-  listLogs(query: LogQuery, afterSeq: number, limit: number): Promise<readonly LogRow[]>;
-  /** Descending from below `beforeSeq`. */
-  listLogsBackwards(query: LogQuery, beforeSeq: number, limit: number): Promise<readonly LogRow[]>;
+  /** Ascending from `afterSeq`, below `beforeSeq`: what a filter leaves out is looked at too, so a bound on it bounds the time. */
+  listLogs(query: LogQuery, afterSeq: number, limit: number, beforeSeq?: number): Promise<readonly LogRow[]>;
+  /** Descending from below `beforeSeq`, above `afterSeq`. */
+  listLogsBackwards(query: LogQuery, beforeSeq: number, limit: number, afterSeq?: number): Promise<readonly LogRow[]>;
   /** The last log lines of a cell, of all its attempts, oldest first. */
   lastLines(cellKey: number, limit: number): Promise<readonly LogRow[]>;
   lambdaExtremes(sweepSeq: number): Promise<LambdaExtremes>;

@@ -4,7 +4,7 @@ import module from "node:module";
 import { processIo } from "./io.ts";
 import { listenForInterrupts } from "./run/interrupts.ts";
 
-if (process.argv[2] === "run" || process.argv[2] === "calibrate") listenForInterrupts();
+if (["run", "calibrate", "logs"].includes(process.argv[2] ?? "")) listenForInterrupts();
 // Node.js 22 keeps compiled code between processes; 20 cannot.
 (module as { readonly enableCompileCache?: () => void }).enableCompileCache?.();
 const { runCli } = await import("./cli.ts");

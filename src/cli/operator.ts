@@ -23,22 +23,13 @@ import {
   type WatchSweepResponse,
   type Worker,
 } from "../../proto/gen/occam/v1/operator.ts";
-import { backoffMs, RECONNECT } from "../core/backoff.ts";
 import type { Clock } from "../core/clock.ts";
-import { invariant, OccamError, RETRYABLE } from "../core/errors.ts";
-import { rootKey } from "../core/random.ts";
+import { invariant } from "../core/errors.ts";
 import { callUnary, readStream, type CallSettings, type Method } from "../rpc/client-calls.ts";
 import { connect } from "../rpc/client.ts";
 import { LeaderConnection } from "../rpc/leader-connection.ts";
 import type { Target } from "./connection.ts";
-
-export interface FollowOptions {
-  readonly signal?: AbortSignal;
-  /** Try again even before the first answer: a coordinator is known to be coming. */
-  readonly patient?: boolean;
-  /** Told of each lost connection, before the next try. */
-  readonly onLost?: (error: OccamError) => void;
-}
+import { followed, tail, type FollowOptions, type SignalOnly, type TailOptions } from "./follow.ts";
 
 /** What is left out is as if nobody had asked for it. */
 export type Submission = Partial<SubmitSweepRequest> & Pick<SubmitSweepRequest, "specText" | "fileName">;
@@ -65,7 +56,7 @@ export interface Operator {
   series(sweep: string): AsyncIterable<ListSeriesResponse>;
   /** Snapshots until the sweep has ended. */
   watch(sweep: string, minIntervalMs: number, follow?: FollowOptions): AsyncIterable<WatchSweepResponse>;
-  logs(request: TailLogsRequest, follow?: FollowOptions): AsyncIterable<TailLogsResponse>;
+  logs(request: Omit<TailLogsRequest, "pages">, follow?: TailOptions): AsyncIterable<TailLogsResponse>;
   close(): void;
 }
 
@@ -107,9 +98,7 @@ export function openOperator(target: Target, clock: Clock): Operator {
     cells: (sweep, states = [], logLines = 0) => stream(Service.listCells, { sweep, states, cellId: "", logLines }),
     series: (sweep) => stream(Service.listSeries, { sweep, cellId: "", namePrefix: "" }),
     watch: (sweep, minIntervalMs, follow = {}) =>
-      toTheEnd(() =>
-        resumed(clock, follow, (settings) => stream(Service.watchSweep, { sweep, minIntervalMs }, settings)),
-      ),
+      watched(clock, follow, (settings) => stream(Service.watchSweep, { sweep, minIntervalMs }, settings)),
     logs: (request, follow = {}) =>
       tail(clock, request, follow, (now, settings) => stream(Service.tailLogs, now, settings)),
     close: () => leader.close(),
@@ -121,60 +110,16 @@ export function required<T>(value: T | undefined): T {
   return value;
 }
 
-/** Opens a watch again that a coordinator's orderly stop ended: only the sweep's own end ends it. */
-async function* toTheEnd(open: () => AsyncGenerator<WatchSweepResponse>): AsyncGenerator<WatchSweepResponse> {
-  for (;;) {
-    let last: WatchSweepResponse | undefined;
-    for await (const response of open()) {
-      last = response;
-      yield response;
-    }
-    if (last?.sweep?.state !== SweepState.SWEEP_STATE_RUNNING) return;
-  }
-}
-
-interface SignalOnly {
-  readonly signal?: AbortSignal;
-}
-
-/** Repeats a stream that breaks off by a retryable error, from its start, once it has been seen to work. */
-async function* resumed<R>(
+/** Only the sweep's own end ends a watch. */
+async function* watched(
   clock: Clock,
-  { signal, onLost, patient }: FollowOptions,
-  open: (settings: SignalOnly) => AsyncIterable<R>,
-): AsyncGenerator<R> {
-  const key = rootKey(`cli/reconnect/${process.pid}`);
-  let worked = patient === true;
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      for await (const message of open(signal === undefined ? {} : { signal })) {
-        worked = true;
-        attempt = 0;
-        yield message;
-      }
-      return;
-    } catch (error) {
-      if (signal?.aborted === true) return;
-      if (!worked || !(error instanceof OccamError) || !RETRYABLE[error.code]) throw error;
-      onLost?.(error);
-      await clock.sleep(backoffMs(key, attempt, RECONNECT), signal);
-    }
-  }
-}
-
-/** A log tail that goes on behind the last line that it gave. */
-async function* tail(
-  clock: Clock,
-  request: TailLogsRequest,
   follow: FollowOptions,
-  open: (request: TailLogsRequest, settings: SignalOnly) => AsyncIterable<TailLogsResponse>,
-): AsyncGenerator<TailLogsResponse> {
-  let resumeToken = request.resumeToken;
-  const again = (settings: SignalOnly) =>
-    // `last` counts from the end, so it holds for the first try only.
-    open(resumeToken === "" ? request : { ...request, resumeToken, last: 0 }, settings);
-  for await (const line of resumed(clock, follow, again)) {
-    resumeToken = line.resumeToken;
-    yield line;
+  open: (settings: SignalOnly) => AsyncIterable<WatchSweepResponse>,
+): AsyncGenerator<WatchSweepResponse> {
+  let last: WatchSweepResponse | undefined;
+  const isOver = (): boolean => last !== undefined && last.sweep?.state !== SweepState.SWEEP_STATE_RUNNING;
+  for await (const response of followed(clock, follow, open, isOver)) {
+    last = response;
+    yield response;
   }
 }

@@ -22,6 +22,7 @@ export const SETTINGS: readonly string[] = [
   "out",
   "fuse-width",
   "backend",
+  "spool",
   "store",
   "host",
   "port",

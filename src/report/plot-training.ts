@@ -38,6 +38,14 @@ function trainedOn(rows: readonly ResultRow[], task: string): readonly ResultRow
   return rows.filter((row) => row.result !== undefined && taskOf(row) === task);
 }
 
+/** Curves with gaps are said to have them. */
+function gapsIn(rows: readonly ResultRow[]): string {
+  const gapped = rows.filter(({ result }) => (result?.dropped?.points ?? 0) > 0).length;
+  return gapped === 0
+    ? ""
+    : `${countText(gapped, "cell")} with gaps in the series: points that the worker could not keep (dropped_points).`;
+}
+
 function onePanel(
   task: string,
   rows: readonly ResultRow[],
@@ -55,6 +63,7 @@ function onePanel(
     "Full: training set; dashed: test set.",
     colour === undefined ? "" : `Colour: ${colour.path}.`,
     note,
+    gapsIn(rows),
   );
   const encoding = {
     x: {

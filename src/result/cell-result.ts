@@ -93,11 +93,13 @@ export const cellResultSchema = z.object({
   /** Not part of the digest. */
   backend: z.string(),
   fuseWidth: z.number().int(),
+  /** Of the metrics and log of the attempt: what its worker could not keep. Not part of the digest; left out when nothing is. */
+  dropped: z.object({ points: z.number().int(), lines: z.number().int() }).exactOptional(),
 });
 export type CellResult = z.infer<typeof cellResultSchema>;
 
 /** SHA-256 over what must be equal in every run of a cell on one kind of backend. */
 export function resultDigest(result: CellResult): string {
-  const { timing: _timing, backend: _backend, fuseWidth: _fuseWidth, ...same } = result;
+  const { timing: _timing, backend: _backend, fuseWidth: _fuseWidth, dropped: _dropped, ...same } = result;
   return sha256Hex(canonicalJson(same));
 }

@@ -2,6 +2,7 @@
 import type { LogRecord } from "../../proto/gen/occam/v1/common.ts";
 import type { LogLevel } from "../core/log.ts";
 import { redact } from "../core/redact.ts";
+import { boundFields, boundMessage } from "./bound-line.ts";
 import { logLevel } from "./enums.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -18,8 +19,9 @@ export function logToWire({ timeMs, level, message, fields }: LogEntry): LogReco
   return {
     timeMs: BigInt(Math.max(0, Math.round(timeMs))),
     level: logLevel.toWire(level),
-    message: redact(message),
-    fieldsJson: redact(fieldsText(fields)),
+    // Before it is cut: half a secret would not be known for one.
+    message: boundMessage(redact(message)),
+    fieldsJson: boundFields(redact(fieldsText(fields))),
   };
 }
 

@@ -9,6 +9,12 @@ export interface SeriesPoint {
   readonly value: number;
 }
 
+/**
+ * The series of gaps: a point (step, n) says that a worker could not keep n points of any series before it, the last of them of
+ * this step. Where there is none, nothing is missing.
+ */
+export const DROPPED_SERIES = "stream.dropped";
+
 export function pointsToColumns(points: readonly SeriesPoint[]): MetricColumns {
   const indexes = new Map<string, number>();
   const name: number[] = [];

@@ -7,6 +7,8 @@ export interface CutProxy {
   cut(): void;
   /** New connections come through; those of before stay silent, as after a fail-over of an address. */
   mend(): void;
+  /** Ends the connections of now: both sides are told. */
+  breakOff(): void;
   close(): void;
 }
 
@@ -28,6 +30,9 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
       for (const socket of sockets) socket.unpipe().pause();
     },
     mend: () => (isCut = false),
+    breakOff: () => {
+      for (const socket of sockets) socket.destroy();
+    },
     close: () => {
       server.close();
       for (const socket of sockets) socket.destroy();

@@ -25,8 +25,10 @@ import { Committer } from "./committer.ts";
 import type { CoordinatorPeer } from "./coordinator-peer.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { SyncLoop } from "./sync-loop.ts";
-import type { SessionTimings } from "./timings.ts";
+import { SPOOL_BYTES, SPOOL_SEGMENT_BYTES, type SessionTimings } from "./timings.ts";
 import { TrainerHost, type TrainerHostOptions } from "./trainer-host.ts";
+import { Spool } from "./spool.ts";
+import { newSpoolFile } from "./spool-folder.ts";
 import { OWN_LOG, Uploader } from "./uploader.ts";
 import { WorkerLog } from "./worker-log.ts";
 
@@ -43,6 +45,8 @@ export interface AgentOptions {
   readonly memoryLimitBytes: number;
   /** For sweeps that require them. */
   readonly labels: Readonly<Record<string, string>>;
+  /** A folder for records that wait for the coordinator. */
+  readonly spoolFolder: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly key: RandomKey;
@@ -63,6 +67,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #life = new AbortController();
   readonly #trainer: TrainerHost;
+  readonly #spool: Spool;
   readonly #uploader: Uploader;
   readonly #log: WorkerLog;
   readonly #leases: LeaseBook;
@@ -87,6 +92,7 @@ export class Agent {
     this.ready.catch(() => undefined);
     // Every commit under way listens for the end: one a cell.
     setMaxListeners(0, this.#life.signal);
+    this.#spool = this.#newSpool();
     this.#uploader = this.#newUploader();
     this.#log = new WorkerLog(options.logger, options.clock, (entry) => this.#uploader.log(OWN_LOG, entry));
     this.#trainer = this.#newTrainer();
@@ -108,6 +114,21 @@ export class Agent {
     this.#drain(EXIT.drained, "the worker was asked to stop");
   }
 
+  #newSpool(): Spool {
+    const { spoolFolder, clock } = this.#options;
+    return new Spool({
+      clock,
+      limitBytes: SPOOL_BYTES,
+      segmentBytes: SPOOL_SEGMENT_BYTES,
+      newFile: () => newSpoolFile(spoolFolder, SPOOL_SEGMENT_BYTES),
+      onTrouble: (reason) => {
+        if (reason === undefined) return this.#log.say("info", "metrics and logs wait on disk again");
+        const text = `metrics and logs cannot wait on disk: ${reason}; when memory is full too, they are dropped and counted`;
+        this.#log.say("error", text, { folder: spoolFolder });
+      },
+    });
+  }
+
   #newUploader(): Uploader {
     const { workerId, sessionId, peer, clock, key, timings } = this.#options;
     return new Uploader({
@@ -116,11 +137,12 @@ export class Agent {
       clock,
       key: fold(key, "bulk"),
       batchDelayMs: timings.batchDelayMs,
+      spool: this.#spool,
       open: () => peer.push(),
       onPressure: (paused) => {
         this.#log.say(
           paused ? "warn" : "info",
-          paused ? "the trainer waits for the coordinator" : "the trainer goes on",
+          paused ? "the trainer waits: metrics and logs come faster than the disk takes them" : "the trainer goes on",
         );
         this.#trainer.pause(paused);
       },
@@ -316,6 +338,7 @@ export class Agent {
     this.#cancelOrphan?.();
     this.#life.abort();
     await this.#trainer.stop();
+    await this.#spool.close();
     this.#options.peer.close();
     this.#onDone(end);
   }

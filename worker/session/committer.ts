@@ -16,7 +16,7 @@ import { outcomeToWire, type CellOutcome } from "../../src/wire/cell-outcome.ts"
 import { commitOutcome, type CommitOutcomeName } from "../../src/wire/enums.ts";
 import { COMMIT_TRIES } from "./timings.ts";
 import type { FlushEnd } from "./upload-stream.ts";
-import type { Uploader } from "./uploader.ts";
+import type { RecordCounts, Uploader } from "./uploader.ts";
 
 /** What the trainer said of a cell, before its records are counted. */
 export type Ending =
@@ -107,7 +107,9 @@ class Attempt {
     const { workerId, sessionId, uploader } = this.#options;
     const counts = uploader.counts({ cellId: this.#cellId, token: this.#token });
     const outcome: CellOutcome =
-      ending.kind === "result" ? { ...ending, metricCount: counts.metrics, logCount: counts.logs } : ending;
+      ending.kind === "result"
+        ? { ...ending, result: marked(ending.result, counts), metricCount: counts.metrics, logCount: counts.logs }
+        : ending;
     return { workerId, sessionId, cellId: this.#cellId, token: this.#token, outcome: outcomeToWire(outcome) };
   }
 
@@ -135,6 +137,12 @@ class Attempt {
   #say(message: string): void {
     this.#options.onTrouble(`cell ${shortId(this.#cellId)}: ${message}`);
   }
+}
+
+/** A result says itself that records of its attempt are missing. */
+function marked(result: CellResult, { droppedPoints, droppedLines }: RecordCounts): CellResult {
+  if (droppedPoints === 0 && droppedLines === 0) return result;
+  return { ...result, dropped: { points: droppedPoints, lines: droppedLines } };
 }
 
 /** Undefined when the signal aborts first. */

@@ -42,22 +42,31 @@ export const DEFAULT_TIMINGS: SessionTimings = {
 /** Heartbeats are spread over 1 +- this, so that workers do not march in step. */
 export const HEARTBEAT_SPREAD = 0.2;
 
-/** A batch is sent when it has this much, and holds no more than the second. */
+/** A batch is sent when it has this much on the wire, and holds no more than the second. */
 export const BATCH_BYTES = 64 * 1024;
 export const BATCH_MAX_BYTES = 256 * 1024;
 
-/** Batches under way: enough to fill a slow link, few enough to repeat after a lost connection. */
+/** Batches under way: enough to fill a slow link with small ones, few enough to repeat after a lost connection. */
 export const BATCHES_IN_FLIGHT = 16;
 
-/** Records that are not acknowledged: above the first the trainer is paused, below the second it goes on. */
-export const PAUSE_BYTES = 32 * 1024 * 1024;
-export const RESUME_BYTES = 16 * 1024 * 1024;
+/** Bytes of batches under way; the coordinator may ask for less. */
+export const IN_FLIGHT_BYTES = 1024 * 1024;
+
+/** Records in memory that are not acknowledged: above this they go to the disk. */
+export const PARK_BYTES = 8 * 1024 * 1024;
+/** The disk is slower than the trainer: above the first the trainer is paused, below the second it goes on. */
+export const PAUSE_BYTES = 24 * 1024 * 1024;
+export const RESUME_BYTES = 12 * 1024 * 1024;
+/** The disk takes nothing: above this records are dropped, counted and marked. */
+export const DROP_BYTES = 32 * 1024 * 1024;
+
+/** On disk: ten minutes of 100,000 points a second take 720 MB. */
+export const SPOOL_BYTES = 1024 * 1024 * 1024;
+/** A file of it, whose space is given back at once. */
+export const SPOOL_SEGMENT_BYTES = 32 * 1024 * 1024;
 
 /** Acknowledged records of uncommitted attempts are kept up to this much, so that they can be sent again on request. */
 export const KEEP_BYTES = 64 * 1024 * 1024;
-
-/** The worker's own log never pauses anything: above this much its oldest lines are dropped, and counted. */
-export const OWN_LOG_BYTES = 4 * 1024 * 1024;
 
 /** How often a commit that is answered by "incomplete", or by an error that no repetition mends, is tried again. */
 export const COMMIT_TRIES = 5;

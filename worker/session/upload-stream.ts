@@ -1,11 +1,17 @@
-/** One stream of one attempt in the uploader: its records, when they are due, and who waits for them to be durable. */
-import type { PushRequest } from "../../proto/gen/occam/v1/bulk.ts";
+/**
+ * One stream of one attempt in the uploader: its records, when they are due, who waits for them to be durable, and what of them
+ * could not be kept. A record that was not kept leaves a mark in its place: a line that counts the lost lines, a point of the
+ * series `stream.dropped` that counts the lost points.
+ */
+import { PushRequest } from "../../proto/gen/occam/v1/bulk.ts";
 import type { LogRecord } from "../../proto/gen/occam/v1/common.ts";
 import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import { streamKind, type StreamName } from "../../src/wire/enums.ts";
 import { logToWire, type LogEntry } from "../../src/wire/log-record.ts";
-import { pointsToColumns, type SeriesPoint } from "../../src/wire/metric-columns.ts";
+import { columnsToPoints, DROPPED_SERIES, pointsToColumns, type SeriesPoint } from "../../src/wire/metric-columns.ts";
+import { LineQuota } from "./line-quota.ts";
 import { RecordStream, type Batch } from "./record-stream.ts";
+import type { SpoolBlock } from "./spool.ts";
 import { BATCH_BYTES, BATCH_MAX_BYTES } from "./timings.ts";
 
 /** The attempt that records belong to; the worker's own log has cell "" and token 0. */
@@ -17,23 +23,40 @@ export interface AttemptKey {
 /** "fenced": the token is dead there. "lost": the coordinator wants records that are no longer here. */
 export type FlushEnd = "acked" | "fenced" | "lost";
 
-/** A point in memory: an object of three fields and its place in two arrays. */
-const POINT_BYTES = 64;
-/** A log record beside its texts. */
-const LOG_BYTES = 64;
+/** A point in its columns: an index, a step of up to three bytes, a double. */
+const POINT_BYTES = 12;
+/** A log record beside its texts: time, level, the lengths of the texts. */
+const LOG_BYTES = 40;
 
 type StreamRecord = SeriesPoint | LogRecord;
 export type UploadBatch = Batch<StreamRecord>;
 type Payload = Pick<PushRequest, "metrics" | "logs">;
 
+/** A gap is marked after this long, or before the next record that is kept: one mark, not one for each lost record. */
+const GAP_MS = 1_000;
+
+/** Records that were not kept, and are not marked yet. */
+interface Gap {
+  count: number;
+  /** Of the last of them: its step, or its time. */
+  at: number;
+  reason: string;
+  /** Until then it may grow. */
+  readonly markAtMs: number;
+}
+
 export class UploadStream {
   readonly attempt: AttemptKey;
   readonly kind: StreamName;
-  readonly records = new RecordStream<StreamRecord>();
-  /** Of all records that the attempt ever gave, those that were not kept included. */
-  count = 0;
+  readonly records = new RecordStream<StreamRecord, SpoolBlock>();
+  /** Records that are not in the stream, and are told by its marks. */
+  dropped = 0;
   /** Why nothing more is sent. */
   over: "fenced" | "lost" | undefined;
+  readonly #quota = new LineQuota();
+  #gap: Gap | undefined;
+  /** Given after the stream was over. */
+  #unwanted = 0;
   #oldestUnsentMs = 0;
   #flushing = false;
   #waiters: (() => void)[] = [];
@@ -43,39 +66,74 @@ export class UploadStream {
     this.kind = kind;
   }
 
-  appendPoints(points: readonly SeriesPoint[], nowMs: number): void {
-    for (const point of points) this.#append(point, POINT_BYTES, nowMs);
+  /** Records that the coordinator should have in the end. */
+  get count(): number {
+    return this.records.end + this.#unwanted;
   }
 
-  appendLog(entry: LogEntry, nowMs: number): void {
+  /** @param noRoom why nothing can be kept now */
+  appendPoints(points: readonly SeriesPoint[], nowMs: number, noRoom: string | undefined): void {
+    if (noRoom === undefined || this.over !== undefined) {
+      for (const point of points) this.#append(point, nowMs);
+    } else if (points.length > 0) {
+      this.#drop(points.length, points.at(-1)!.step, noRoom, nowMs);
+    }
+  }
+
+  /** @param noRoom why nothing can be kept now */
+  appendLog(entry: LogEntry, nowMs: number, noRoom: string | undefined): void {
     const record = logToWire(entry);
-    this.#append(record, LOG_BYTES + record.message.length + record.fieldsJson.length, nowMs);
+    if (this.over !== undefined) return this.#append(record, nowMs);
+    if (noRoom !== undefined) return this.#drop(1, entry.timeMs, noRoom, nowMs);
+    if (!this.#quota.take(entry.level, sizeOf(record), nowMs)) {
+      return this.#drop(1, entry.timeMs, TOO_MANY_LINES, nowMs, this.#quota.windowEndMs);
+    }
+    this.#append(record, nowMs);
   }
 
   /** When its next batch should go; undefined when there is nothing to send. */
   dueMs(batchDelayMs: number): number | undefined {
-    if (this.over !== undefined || this.records.allSent) return undefined;
+    if (this.over !== undefined) return undefined;
+    if (this.records.allSent) return this.#gap?.markAtMs;
+    // On its way to the disk: it will have to be read back first.
+    if (!this.records.sendable) return undefined;
     if (this.#flushing || this.records.unsentBytes >= BATCH_BYTES) return Number.NEGATIVE_INFINITY;
     return this.#oldestUnsentMs + batchDelayMs;
   }
 
-  nextBatch(): UploadBatch | undefined {
+  nextBatch(nowMs: number): UploadBatch | undefined {
+    if (this.#gap !== undefined && nowMs >= this.#gap.markAtMs) this.#mark(nowMs);
     return this.records.nextBatch(BATCH_MAX_BYTES);
   }
 
   payload(batch: UploadBatch): Payload & Pick<PushRequest, "cellId" | "token" | "kind" | "firstOffset"> {
     const { cellId, token } = this.attempt;
-    const content: Payload =
-      this.kind === "metrics"
-        ? { metrics: pointsToColumns(batch.records as readonly SeriesPoint[]), logs: [] }
-        : { metrics: undefined, logs: batch.records as readonly LogRecord[] };
     const kind = streamKind.toWire(this.kind);
-    return { cellId, token, kind, firstOffset: BigInt(batch.firstOffset), ...content };
+    return { cellId, token, kind, firstOffset: BigInt(batch.firstOffset), ...this.#contentOf(batch.records) };
+  }
+
+  /** For a place on disk. */
+  encode(records: readonly StreamRecord[]): Uint8Array {
+    return PushRequest.encode(PushRequest.fromPartial(this.#contentOf(records))).finish();
+  }
+
+  /** The wanted block has been read from its place; undefined: it is damaged, and its `count` records are lost. */
+  loaded(data: Uint8Array | undefined, count: number, timeMs: number): void {
+    if (data !== undefined) {
+      const { metrics, logs } = PushRequest.decode(data);
+      const records: readonly StreamRecord[] = metrics === undefined ? logs : columnsToPoints(metrics);
+      return this.records.loaded(records.map((record) => ({ record, sizeBytes: sizeOf(record) })));
+    }
+    this.dropped += count;
+    const at = this.kind === "metrics" ? 0 : timeMs;
+    const record = this.#markOf({ count, at, reason: "their place on the worker's disk was damaged" });
+    this.records.loaded([{ record, sizeBytes: sizeOf(record) }]);
   }
 
   /** Resolves when all that was appended is durable, or never will be. */
-  async flush(): Promise<FlushEnd> {
+  async flush(nowMs: number): Promise<FlushEnd> {
     this.#flushing = true;
+    if (this.over === undefined) this.#mark(nowMs);
     while (this.over === undefined && !this.records.allAcked) {
       await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
@@ -94,10 +152,50 @@ export class UploadStream {
     for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
-  #append(record: StreamRecord, sizeBytes: number, nowMs: number): void {
-    this.count += 1;
-    if (this.over !== undefined) return;
+  #append(record: StreamRecord, nowMs: number): void {
+    if (this.over !== undefined) {
+      this.#unwanted += 1;
+      return;
+    }
+    this.#mark(nowMs);
+    this.#keep(record, nowMs);
+  }
+
+  #keep(record: StreamRecord, nowMs: number): void {
     if (this.records.allSent) this.#oldestUnsentMs = nowMs;
-    this.records.append(record, sizeBytes);
+    this.records.append(record, sizeOf(record));
+  }
+
+  #drop(count: number, at: number, reason: string, nowMs: number, markAtMs = nowMs + GAP_MS): void {
+    this.dropped += count;
+    this.#gap ??= { count: 0, at, reason, markAtMs };
+    this.#gap.count += count;
+    this.#gap.at = at;
+    this.#gap.reason = reason;
+  }
+
+  /** Says what was dropped, where it was dropped. */
+  #mark(nowMs: number): void {
+    const gap = this.#gap;
+    if (gap === undefined) return;
+    this.#gap = undefined;
+    this.#keep(this.#markOf(gap), nowMs);
+  }
+
+  #markOf({ count, at, reason }: Pick<Gap, "count" | "at" | "reason">): StreamRecord {
+    if (this.kind === "metrics") return { series: DROPPED_SERIES, step: at, value: count };
+    const message = `${count} ${count === 1 ? "line" : "lines"} of this log were dropped here: ${reason}`;
+    return logToWire({ timeMs: at, level: "warn", message, fields: { droppedLines: count } });
+  }
+
+  #contentOf(records: readonly StreamRecord[]): Payload {
+    return this.kind === "metrics"
+      ? { metrics: pointsToColumns(records as readonly SeriesPoint[]), logs: [] }
+      : { metrics: undefined, logs: records as readonly LogRecord[] };
   }
 }
+
+const TOO_MANY_LINES = "it has more lines than are kept in so short a time";
+
+const sizeOf = (record: StreamRecord): number =>
+  "message" in record ? LOG_BYTES + record.message.length + record.fieldsJson.length : POINT_BYTES;

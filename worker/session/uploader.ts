@@ -2,9 +2,11 @@
  * Metrics and logs on their way to the coordinator, over one bulk call that is opened again whenever it breaks.
  *
  * Invariants:
- * 1. Nothing that was given is dropped before the coordinator has acknowledged it, unless its token is fenced, its attempt is
- *    dropped by its owner, or it is the worker's own log, which has a limit and says how much it lost.
- * 2. Memory is bounded: above PAUSE_BYTES of unacknowledged records `onPressure(true)` asks for silence.
+ * 1. Nothing that was kept is dropped before the coordinator has acknowledged it, unless its token is fenced or its attempt is
+ *    dropped by its owner. What cannot be kept is counted, and marked in its stream: lines beyond a log's quota, and any record
+ *    while both memory and disk are full.
+ * 2. Memory is bounded: above PARK_BYTES of unacknowledged records they go to the spool; when that is slower than the trainer,
+ *    `onPressure(true)` asks for silence above PAUSE_BYTES; when it takes nothing, records are dropped above DROP_BYTES.
  * 3. Answers come in the order of the batches; the oldest batch under way is the one that an answer is for.
  */
 import type { PushRequest, PushResponse } from "../../proto/gen/occam/v1/bulk.ts";
@@ -17,7 +19,17 @@ import type { Duplex } from "../../src/rpc/client-calls.ts";
 import { streamKind, type StreamName } from "../../src/wire/enums.ts";
 import type { LogEntry } from "../../src/wire/log-record.ts";
 import type { SeriesPoint } from "../../src/wire/metric-columns.ts";
-import { BATCHES_IN_FLIGHT, KEEP_BYTES, OWN_LOG_BYTES, PAUSE_BYTES, RESUME_BYTES } from "./timings.ts";
+import type { Spool } from "./spool.ts";
+import {
+  BATCH_MAX_BYTES,
+  BATCHES_IN_FLIGHT,
+  DROP_BYTES,
+  IN_FLIGHT_BYTES,
+  KEEP_BYTES,
+  PARK_BYTES,
+  PAUSE_BYTES,
+  RESUME_BYTES,
+} from "./timings.ts";
 import { UploadStream, type AttemptKey, type FlushEnd, type UploadBatch } from "./upload-stream.ts";
 import { Wakeup } from "./wakeup.ts";
 
@@ -31,9 +43,19 @@ export interface UploaderOptions {
   readonly clock: Clock;
   readonly key: RandomKey;
   readonly batchDelayMs: number;
+  /** Where records wait that memory shall not hold. */
+  readonly spool: Spool;
   readonly onPressure: (paused: boolean) => void;
   /** The connection broke, or an answer made no sense; it is opened again. */
   readonly onTrouble: (message: string) => void;
+}
+
+export interface RecordCounts {
+  /** Records in the stream, marks of gaps included. */
+  readonly metrics: number;
+  readonly logs: number;
+  readonly droppedPoints: number;
+  readonly droppedLines: number;
 }
 
 interface InFlight {
@@ -47,33 +69,40 @@ export class Uploader {
   readonly #wakeup = new Wakeup();
   #inFlight: InFlight[] = [];
   #attempt = 0;
+  #inFlightBytes = 0;
+  /** As the coordinator said last. */
+  #windowBytes = IN_FLIGHT_BYTES;
   #paused = false;
-  #ownLogLost = 0;
+  #parking = false;
 
   constructor(options: UploaderOptions) {
     this.#options = options;
   }
 
   metrics(attempt: AttemptKey, points: readonly SeriesPoint[]): void {
-    this.#stream(attempt, "metrics").appendPoints(points, this.#nowMs());
+    this.#stream(attempt, "metrics").appendPoints(points, this.#nowMs(), this.#noRoom());
     this.#appended();
   }
 
   log(attempt: AttemptKey, entry: LogEntry): void {
-    const stream = this.#stream(attempt, "logs");
-    stream.appendLog(entry, this.#nowMs());
-    if (attempt.token === OWN_LOG.token) this.#limitOwnLog(stream, entry.timeMs);
+    this.#stream(attempt, "logs").appendLog(entry, this.#nowMs(), this.#noRoom());
     this.#appended();
   }
 
-  /** Records that an attempt has given on each of its streams. */
-  counts(attempt: AttemptKey): { readonly metrics: number; readonly logs: number } {
-    return { metrics: this.#find(attempt, "metrics")?.count ?? 0, logs: this.#find(attempt, "logs")?.count ?? 0 };
+  /** What an attempt has given on each of its streams, and how much of it could not be kept. */
+  counts(attempt: AttemptKey): RecordCounts {
+    const [metrics, logs] = [this.#find(attempt, "metrics"), this.#find(attempt, "logs")];
+    return {
+      metrics: metrics?.count ?? 0,
+      logs: logs?.count ?? 0,
+      droppedPoints: metrics?.dropped ?? 0,
+      droppedLines: logs?.dropped ?? 0,
+    };
   }
 
   /** Sends at once what an attempt has given, and resolves when all of it is durable or never will be. */
   async flush(attempt: AttemptKey): Promise<FlushEnd> {
-    const ends = this.#both(attempt).map((stream) => stream.flush());
+    const ends = this.#both(attempt).map((stream) => stream.flush(this.#nowMs()));
     this.#wakeup.wake();
     const all = await Promise.all(ends);
     return all.includes("lost") ? "lost" : all.includes("fenced") ? "fenced" : "acked";
@@ -89,6 +118,7 @@ export class Uploader {
   drop(attempt: AttemptKey): void {
     for (const stream of this.#both(attempt)) {
       stream.end("fenced");
+      for (const block of stream.records.blocks) this.#options.spool.free(block);
       this.#streams.delete(keyOf(attempt, stream.kind));
     }
     this.#relieve();
@@ -102,6 +132,7 @@ export class Uploader {
       await this.#connection(signal);
       for (const stream of this.#streams.values()) stream.records.disconnected();
       this.#inFlight = [];
+      this.#inFlightBytes = 0;
       if (signal.aborted) return;
       await this.#options.clock.sleep(backoffMs(this.#options.key, this.#attempt, RECONNECT), signal);
       this.#attempt += 1;
@@ -135,9 +166,13 @@ export class Uploader {
     while (!signal.aborted) {
       await this.#untilDue(signal);
       const stream = this.#nextDue();
-      const batch = stream?.nextBatch();
-      if (stream === undefined || batch === undefined || signal.aborted) continue;
+      if (stream === undefined) continue;
+      await this.#load(stream);
+      if (signal.aborted) return;
+      const batch = stream.over === undefined ? stream.nextBatch(this.#nowMs()) : undefined;
+      if (batch === undefined) continue;
       this.#inFlight.push({ stream, batch });
+      this.#inFlightBytes += batch.sizeBytes;
       await duplex.send({ workerId, sessionId, ...stream.payload(batch) });
     }
   }
@@ -145,6 +180,7 @@ export class Uploader {
   async #receive(duplex: Duplex<PushRequest, PushResponse>): Promise<void> {
     for await (const answer of duplex.responses) {
       this.#attempt = 0;
+      this.#windowBytes = answer.windowBytes === 0 ? IN_FLIGHT_BYTES : Math.min(answer.windowBytes, IN_FLIGHT_BYTES);
       this.#acknowledge(answer);
       this.#relieve();
       this.#wakeup.wake();
@@ -158,6 +194,7 @@ export class Uploader {
       throw new OccamError("protocol", `an answer for a batch that is not under way: ${keyText(answer)}`);
     }
     const { stream, batch } = entry;
+    this.#inFlightBytes -= batch.sizeBytes;
     if (stream.over !== undefined) return;
     if (answer.fenced) stream.end("fenced");
     else if (stream.records.acknowledge(batch, Number(answer.nextOffset)) === "lost") stream.end("lost");
@@ -167,10 +204,16 @@ export class Uploader {
   /** Waits for a due batch that may be sent now. */
   async #untilDue(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const waitMs = this.#inFlight.length >= BATCHES_IN_FLIGHT ? Number.POSITIVE_INFINITY : this.#dueInMs();
+      const waitMs = this.#mayNotSend ? Number.POSITIVE_INFINITY : this.#dueInMs();
       if (waitMs <= 0) return;
       await this.#wakeup.wait(this.#options.clock, waitMs, signal);
     }
+  }
+
+  /** Something is under way, and with one more batch it would be too much. */
+  get #mayNotSend(): boolean {
+    const { length } = this.#inFlight;
+    return length >= BATCHES_IN_FLIGHT || (length > 0 && this.#inFlightBytes + BATCH_MAX_BYTES > this.#windowBytes);
   }
 
   #dueInMs(): number {
@@ -194,36 +237,81 @@ export class Uploader {
     return undefined;
   }
 
-  #limitOwnLog(stream: UploadStream, timeMs: number): void {
-    if (stream.records.unackedBytes <= OWN_LOG_BYTES) return;
-    const lost = stream.records.dropUnsent(OWN_LOG_BYTES / 2);
-    if (lost === 0) return;
-    this.#ownLogLost += lost;
-    const message = `${this.#ownLogLost} lines of this log were dropped: the coordinator could not be reached for too long`;
-    stream.appendLog({ timeMs, level: "warn", message }, this.#nowMs());
+  /** Brings what is next in a stream back from the disk. */
+  async #load(stream: UploadStream): Promise<void> {
+    const { spool, clock, onTrouble } = this.#options;
+    const { wanted } = stream.records;
+    if (wanted === undefined) return;
+    const data = await spool.read(wanted.block);
+    // Its attempt may have been dropped meanwhile, and the block with it; or a newer connection has brought it back.
+    if (stream.over !== undefined || stream.records.wanted !== wanted) return;
+    spool.free(wanted.block);
+    if (data === undefined) onTrouble(`${wanted.count} records could not be read back from the disk`);
+    stream.loaded(data, wanted.count, clock.nowMs());
+  }
+
+  /** Writes to the disk what memory shall not hold, the largest stream first. */
+  async #park(): Promise<void> {
+    const { spool } = this.#options;
+    this.#parking = true;
+    while (spool.usable && this.unackedMemory > PARK_BYTES) {
+      const stream = this.#largest();
+      if (stream === undefined) break;
+      const block = await spool.write(stream.encode(stream.records.park(BATCH_MAX_BYTES)));
+      // Its attempt may have been dropped meanwhile: nobody will ask for the block.
+      if (block !== undefined && stream.over !== undefined) spool.free(block);
+      if (block === undefined || stream.over !== undefined) stream.records.stayed();
+      else stream.records.parked(block);
+      this.#wakeup.wake();
+    }
+    this.#parking = false;
+    this.#relieve();
+  }
+
+  #largest(): UploadStream | undefined {
+    let largest: UploadStream | undefined;
+    for (const stream of this.#streams.values()) {
+      const { parkableBytes } = stream.records;
+      if (stream.over === undefined && parkableBytes > (largest?.records.parkableBytes ?? 0)) largest = stream;
+    }
+    return largest;
+  }
+
+  /** Why nothing can be kept now; undefined: it can. */
+  #noRoom(): string | undefined {
+    if (this.unackedMemory <= DROP_BYTES) return undefined;
+    return `neither memory nor disk could keep them (${this.#options.spool.trouble ?? "the disk is too slow"})`;
   }
 
   #appended(): void {
-    if (!this.#paused && this.#sum((stream) => stream.records.unackedBytes) > PAUSE_BYTES) {
+    const memory = this.unackedMemory;
+    const { spool, onPressure } = this.#options;
+    if (memory > PARK_BYTES && !this.#parking && spool.usable) void this.#park();
+    if (!this.#paused && memory > PAUSE_BYTES && spool.trouble === undefined) {
       this.#paused = true;
-      this.#options.onPressure(true);
+      onPressure(true);
     }
     this.#wakeup.wake();
   }
 
-  /** After records became durable or were dropped. */
+  /** After records left memory. */
   #relieve(): void {
-    if (this.#paused && this.#sum((stream) => stream.records.unackedBytes) < RESUME_BYTES) {
+    if (this.#paused && (this.unackedMemory < RESUME_BYTES || this.#options.spool.trouble !== undefined)) {
       this.#paused = false;
       this.#options.onPressure(false);
     }
-    let held = this.#sum((stream) => stream.records.heldBytes);
+    let held = this.#sum((stream) => stream.records.heldMemory);
     for (const stream of this.#streams.values()) {
       if (held <= KEEP_BYTES && stream.attempt.token !== OWN_LOG.token) continue;
-      held -= stream.records.heldBytes;
+      held -= stream.records.heldMemory;
       stream.records.releaseAcked();
-      held += stream.records.heldBytes;
+      held += stream.records.heldMemory;
     }
+  }
+
+  /** Bytes that records without an acknowledgement take of memory. */
+  get unackedMemory(): number {
+    return this.#sum((stream) => stream.records.unackedMemory);
   }
 
   #sum(of: (stream: UploadStream) => number): number {

@@ -36,11 +36,17 @@ export const logsCommand = defineCommand({
       requiresArg: true,
       describe: "Only so many of the lines that are already there",
     },
+    resume: {
+      type: "string",
+      requiresArg: true,
+      describe: "Go on where an earlier `occam logs` with the same filters ended: the token that it printed",
+    },
   },
   examples: [
     ["logs -f", "Everything, as it comes"],
     ["logs digits --level warn --since 10m", "Warnings and errors of one sweep"],
     ["logs --cell 3fa9 --json", "One cell, for a script"],
+    ["logs -f --level warn --resume 48213", "Go on where the last one ended"],
   ],
   run: (args, io) =>
     withOperator(args, io, async (operator) => {
@@ -56,13 +62,26 @@ export const logsCommand = defineCommand({
         text: args.text ?? "",
         sinceMs: BigInt(args.since === undefined ? 0 : parseSince(args.since, io.clock.nowMs())),
         follow: args.follow,
-        resumeToken: "",
+        resumeToken: args.resume ?? "",
         last: wholeNumber("--last", args.last, 0, 0),
       };
-      const onLost = (error: Error): void => void io.err.write(`${error.message}; trying again\n`);
-      for await (const line of operator.logs(request, { onLost })) {
-        await io.out.write(`${args.json ? JSON.stringify(logJson(line)) : logLine(line, io.out.paint)}\n`);
+      const { listenForInterrupts } = await import("../run/interrupts.ts");
+      const { stop } = listenForInterrupts();
+      let place = request.resumeToken;
+      const follow = {
+        signal: stop,
+        onLost: (error: Error): void => void io.err.write(`${error.message}; trying again\n`),
+        onPlace: (token: string): void => void (place = token),
+      };
+      for await (const line of operator.logs(request, follow)) {
+        const text = args.json
+          ? JSON.stringify({ ...logJson(line), resumeToken: line.resumeToken })
+          : logLine(line, io.out.paint);
+        await io.out.write(`${text}\n`);
+        place = line.resumeToken;
+        if (stop.aborted) break;
       }
+      if (place !== "" && (args.follow || stop.aborted)) await io.err.write(`to go on from here: --resume ${place}\n`);
       return EXIT.ok;
     }),
 });

@@ -23,7 +23,11 @@ export async function watchSweep(operator: Operator, name: string, json: boolean
   const { progressView } = await import("../output/progress-view.ts");
   const { snapshotOf, watchJson } = await import("../sweep-text.ts");
   const view = progressView(io.out, io.clock, json || io.env["TERM"] === "dumb");
-  const onLost = (error: Error): void => void io.err.write(`${error.message}; trying again\n`);
+  const onLost = (error: Error): void => {
+    const text = `${error.message}; trying again`;
+    // On a terminal the block stands below; a script's output is its own.
+    void (io.out.isTTY && !json ? view.note(text) : io.err.write(`${text}\n`));
+  };
   let unfinished = 0;
   for await (const response of operator.watch(name, WATCH_INTERVAL_MS, { onLost })) {
     const snapshot = snapshotOf(response);

@@ -30,6 +30,11 @@ export const workerCommand = defineCommand({
       requiresArg: true,
       describe: "NAME=VALUE that sweeps can require of their workers; may be repeated",
     },
+    spool: {
+      type: "string",
+      requiresArg: true,
+      describe: "Folder for metrics and logs while the coordinator is away, up to 1 GiB [TMPDIR, else /var/tmp]",
+    },
     ...logLevelOption,
   },
   examples: [
@@ -50,6 +55,7 @@ export const workerCommand = defineCommand({
         backend: args.backend,
         fuseWidth: args["fuse-width"],
         labels: args.label ?? [],
+        spool: args.spool,
         logLevel: args["log-level"],
       },
       io,

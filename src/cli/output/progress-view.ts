@@ -3,7 +3,7 @@
  * are written above it.
  */
 import type { Clock } from "../../core/clock.ts";
-import { widthOf, type Output } from "../io.ts";
+import type { Output } from "../io.ts";
 import { formatClockTime } from "./format.ts";
 import { progressBlock, progressLine, sharesOf, type Snapshot } from "./progress.ts";
 
@@ -30,13 +30,19 @@ function blockView(output: Output, clock: Clock): ProgressView {
   const startMs = clock.monotonicMs();
   let drawn = 0;
   let last: Snapshot | undefined;
+  // As narrow as it is: a line that wrapped would be two, and the block could not be erased.
+  const columns = (): number => {
+    const known = output.columns() ?? 0;
+    // Some terminals say 0.
+    return known > 0 ? known : 80;
+  };
   // Up to the block's first line, then erase to the end of the screen (ECMA-48 CUU and ED).
   const erase = (): string => (drawn === 0 ? "" : `\u001b[${drawn}A\r\u001b[0J`);
   const draw = async (above: string): Promise<void> => {
     const lines =
       last === undefined
         ? []
-        : [...progressBlock(last, clock.monotonicMs() - startMs, widthOf(output) - 1, output.paint)];
+        : [...progressBlock(last, clock.monotonicMs() - startMs, Math.max(1, columns() - 1), output.paint)];
     // A block that is higher than the terminal could not be erased.
     lines.length = Math.min(lines.length, Math.max(1, (output.rows() ?? 24) - 1));
     const text = `${erase()}${above}${lines.map((line) => `${line}\n`).join("")}`;

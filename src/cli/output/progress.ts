@@ -16,6 +16,9 @@ export interface Snapshot {
   readonly highest: CellSummary | undefined;
 }
 
+/** A shorter bar says nothing. */
+const BAR_LEAST = 8;
+
 /** More workers than this are summed up in one line. */
 const MAX_WORKER_LINES = 16;
 
@@ -43,7 +46,7 @@ export function progressBlock(snapshot: Snapshot, elapsedMs: number, width: numb
   const shares = sharesOf(snapshot.counts);
   return [
     paint("bold", fit(snapshot.sweepId, width)),
-    bar(shares, Math.min(width, 60), paint),
+    ...(width < BAR_LEAST ? [] : [bar(shares, Math.min(width, 60), paint)]),
     ...wrapParts(shareParts(shares), width).map((line) => (shares.failed > 0 ? paint("yellow", line) : line)),
     ...wrapParts([...(isOver(shares) ? [] : rateParts(snapshot)), `elapsed ${formatDuration(elapsedMs)}`], width),
     ...extremes(snapshot, width),

@@ -8,7 +8,7 @@ import type { ClientTls } from "../../rpc/tls.ts";
 import type { Io } from "../io.ts";
 import { wholeNumber } from "../numbers.ts";
 import type { BackendName } from "../options.ts";
-import { requireToken } from "../token.ts";
+import { pathIn, requireToken } from "../token.ts";
 import { isSupervised, reportToSupervisor } from "./child-messages.ts";
 import { stopRequest, type StopRequest } from "./stop-request.ts";
 import { untilListening } from "./until-listening.ts";
@@ -26,6 +26,7 @@ export interface WorkArgs {
   readonly fuseWidth: number | undefined;
   /** "zone=a" */
   readonly labels: readonly string[];
+  readonly spool: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -47,6 +48,7 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
     ...(isSupervised() ? { coordinatorUp: untilListening(args.coordinator, io.clock) } : {}),
     ...(args.fuseWidth === undefined ? {} : { maxFuseWidth: wholeNumber("--fuse-width", args.fuseWidth, 1, 1) }),
     labels: labelsOf(args.labels),
+    ...(args.spool === undefined ? {} : { spoolFolder: pathIn(io.cwd, args.spool) }),
     clock: io.clock,
     logger: createLogger({ component: "worker", level: args.logLevel }),
   });

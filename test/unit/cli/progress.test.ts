@@ -53,7 +53,7 @@ describe("progress", () => {
   });
 
   it("is never wider than the terminal, down to 20 columns", () => {
-    for (const width of [20, 40, 79, 200]) {
+    for (const width of [1, 2, 5, 9, 20, 40, 79, 200]) {
       for (const line of progressBlock(snapshot, 61_000, width, paintFor(false))) {
         expect(line.length, line).toBeLessThanOrEqual(width);
       }

@@ -1,4 +1,5 @@
 /** Every limit of the coordinator on what a caller may send, at the limit and one above, over real gRPC where that is the way. */
+import { LOG_FIELDS_CHARS, LOG_MESSAGE_CHARS } from "../../../src/wire/bound-line.ts";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { StreamKind } from "../../../proto/gen/occam/v1/bulk.ts";
@@ -35,7 +36,10 @@ const INTERNAL = new Set([
   "pushWindow",
   "transactionChanges",
   "sessions",
-  "lastLines",
+  "logScanRows",
+  "logPageChars",
+  "logPageLines",
+  "ingestBytes",
 ]);
 
 const tooMuch = { code: "protocol", message: /too much.*the limit is/u };
@@ -115,13 +119,13 @@ describe("a batch", () => {
     await expect(own(times(LIMITS.batchLines + 1, line("x")))).rejects.toMatchObject(tooMuch);
     expect(await own(times(LIMITS.batchLines, line("x")))).toMatchObject([{ nextOffset: BigInt(LIMITS.batchLines) }]);
     const long = {
-      ...line("y".repeat(LIMITS.logMessageChars + 5)),
-      fieldsJson: `"${"z".repeat(LIMITS.logFieldsChars)}"`,
+      ...line("y".repeat(LOG_MESSAGE_CHARS + 5)),
+      fieldsJson: `"${"z".repeat(LOG_FIELDS_CHARS)}"`,
     };
     await own([long], BigInt(LIMITS.batchLines));
     const [last] = await all(tail({ last: 1 }));
     expect(last!.record!.message).toMatch(/y … \(5 more characters\)$/u);
-    expect(JSON.parse(last!.record!.fieldsJson)).toEqual({ droppedFieldsChars: LIMITS.logFieldsChars + 2 });
+    expect(JSON.parse(last!.record!.fieldsJson)).toEqual({ droppedFieldsChars: LOG_FIELDS_CHARS + 2 });
   });
 
   it("has so many points of so many series with such names", async () => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { placeBatch } from "../../../coordinator/ingest/place-batch.ts";
 import { decodeChunk, selectSeries } from "../../../coordinator/ingest/metric-chunk.ts";
-import { LIMITS } from "../../../coordinator/limits.ts";
+import { LOG_MESSAGE_CHARS } from "../../../src/wire/bound-line.ts";
 import type { CellId, LeaseToken } from "../../../src/core/ids.ts";
 import { HandWorker, leaseToken, openWorld, type World } from "./coordinator-fixture.ts";
 
@@ -147,9 +147,9 @@ describe("a batch", () => {
   });
 
   it("of lines beyond the limits is cut, and the cut is marked", async () => {
-    await worker.pushLogs(undefined, 0, ["x".repeat(LIMITS.logMessageChars + 5), "with\0nul"]);
+    await worker.pushLogs(undefined, 0, ["x".repeat(LOG_MESSAGE_CHARS + 5), "with\0nul"]);
     const [long, nul] = await world.store.listLogs(ALL, 0, 9);
-    expect(long!.message).toHaveLength(LIMITS.logMessageChars + " … (5 more characters)".length);
+    expect(long!.message).toHaveLength(LOG_MESSAGE_CHARS + " … (5 more characters)".length);
     expect(long!.message.endsWith("x … (5 more characters)")).toBe(true);
     expect(nul!.message).toBe("with\u2400nul");
     // The wire carries times up to 2^64; columns and doubles do not.

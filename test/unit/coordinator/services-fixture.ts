@@ -177,6 +177,7 @@ export const tail = (overrides: Partial<TailLogsRequest> = {}, signal?: AbortSig
       follow: false,
       resumeToken: "",
       last: 0,
+      pages: false,
       ...overrides,
     },
     signal === undefined ? {} : { signal },

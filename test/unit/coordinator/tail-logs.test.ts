@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { LogLevel } from "../../../proto/gen/occam/v1/common.ts";
 import type { Grant } from "../../../proto/gen/occam/v1/control.ts";
 import type { TailLogsResponse } from "../../../proto/gen/occam/v1/operator.ts";
-import { all, batch, line, push, submit, tail, takeShard } from "./services-fixture.ts";
+import { all, batch, coordinator, line, push, start, submit, tail, takeShard } from "./services-fixture.ts";
 
 describe("a tail of the logs", () => {
   /** Without the audit log, which has the submission. */
@@ -55,10 +55,11 @@ describe("a tail of the logs", () => {
     const following = (async () => {
       for await (const each of tail({ follow: true, last: 1 }, caller.signal)) lines.push(each);
     })();
-    await vi.waitFor(() => expect(messages(lines)).toEqual(["Ünïcode ERWACHT"]));
+    // A busy machine makes tails wait.
+    await vi.waitFor(() => expect(messages(lines)).toEqual(["Ünïcode ERWACHT"]), 10_000);
     await push(batch(undefined, "", { firstOffset: 2n, logs: [line("three")] }));
     await push(batch(undefined, "", { firstOffset: 3n, logs: [line("four")] }));
-    await vi.waitFor(() => expect(messages(lines)).toEqual(["Ünïcode ERWACHT", "three", "four"]));
+    await vi.waitFor(() => expect(messages(lines)).toEqual(["Ünïcode ERWACHT", "three", "four"]), 10_000);
     caller.abort();
     await expect(following).rejects.toMatchObject({ code: "cancelled" });
   });
@@ -75,5 +76,53 @@ describe("a tail of the logs", () => {
     expect(answers.at(-1)?.nextOffset).toBe(BigInt(count));
     expect(messages(await all(tail()))).toEqual(Array.from({ length: count }, (_, index) => `line ${index}`));
     expect(messages(await all(tail({ last: 1_000 })))).toHaveLength(1_000);
+  });
+
+  it("gives pages that tell how far was read, also where nothing matches", async () => {
+    await someLines();
+    const pages = await all(tail({ pages: true }));
+    expect(pages.flatMap(({ lines }) => messages(lines))).toHaveLength(4);
+    expect(pages.at(-1)).toMatchObject({ resumeToken: "4", record: undefined });
+    const [none] = await all(tail({ pages: true, text: "nobody says this" }));
+    expect(none).toMatchObject({ resumeToken: "4", lines: [] });
+    expect(await all(tail({ pages: true, resumeToken: "4" }))).toEqual([]);
+  });
+
+  it("refuses a token from beyond its last line instead of hiding lines until then", async () => {
+    await someLines();
+    await expect(all(tail({ follow: true, resumeToken: "5" }))).rejects.toMatchObject({
+      code: "bad-usage",
+      message: expect.stringContaining("beyond the last line, 4") as string,
+    });
+  });
+
+  it("finds rare lines among many, from both ends, and lets others run meanwhile", async () => {
+    const count = 6_000;
+    const rare = (place: number): boolean => place % 1_000 === 7;
+    for (let at = 0; at < count; at += 1_000) {
+      const logs = Array.from({ length: 1_000 }, (_, place) =>
+        line(
+          rare(at + place) ? `rare ${at + place}` : "usual",
+          rare(at + place) ? LogLevel.LOG_LEVEL_ERROR : undefined,
+        ),
+      );
+      await push(batch(undefined, "", { firstOffset: BigInt(at), logs }));
+    }
+    const wanted = [7, 1_007, 2_007, 3_007, 4_007, 5_007].map((place) => `rare ${place}`);
+    for (const filter of [{ text: "RARE" }, { minLevel: LogLevel.LOG_LEVEL_ERROR }]) {
+      expect(messages(await all(tail(filter)))).toEqual(wanted);
+      expect(messages(await all(tail({ ...filter, last: 2 })))).toEqual(wanted.slice(-2));
+      expect(messages(await all(tail({ ...filter, last: 99 })))).toEqual(wanted);
+    }
+  });
+
+  it("ends by an error that asks to go on elsewhere when the coordinator stops, never as if it were over", async () => {
+    await someLines();
+    const following = all(tail({ follow: true }));
+    following.catch(() => undefined);
+    await push(batch(undefined, "", { firstOffset: 2n, logs: [line("three")] }));
+    await coordinator.stop();
+    await expect(following).rejects.toMatchObject({ code: "unavailable", message: "the coordinator is stopping" });
+    await start();
   });
 });

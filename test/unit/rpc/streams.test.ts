@@ -17,6 +17,7 @@ const line = (message: string): TailLogsResponse => ({
   cellId: "",
   attemptToken: 0n,
   record: { timeMs: 0n, level: 2, message, fieldsJson: "" },
+  lines: [],
 });
 const push = (offset: number, text = ""): PushRequest =>
   PushRequest.fromPartial({ cellId: text, firstOffset: BigInt(offset) });
@@ -26,6 +27,7 @@ const answer = (offset: bigint): PushResponse => ({
   kind: 1,
   nextOffset: offset,
   fenced: false,
+  windowBytes: 0,
 });
 const tail = TailLogsRequest.fromPartial({});
 const sync = SyncRequest.fromPartial({});

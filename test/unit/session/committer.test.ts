@@ -10,6 +10,7 @@ import { COMMIT_TRIES } from "../../../worker/session/timings.ts";
 import { Uploader } from "../../../worker/session/uploader.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { wholeResult } from "../../support/whole-result.ts";
+import { newSpool } from "./spool-fixture.ts";
 import { FakeBulkPeer } from "./fake-bulk-peer.ts";
 
 const A = asCellId("a");
@@ -45,7 +46,13 @@ function start(replies: readonly Reply[], onRequest: (count: number) => unknown 
     key: rootKey("committer test"),
     onTrouble: () => undefined,
   };
-  const uploader = new Uploader({ ...common, open: () => peer.open(), batchDelayMs: 250, onPressure: () => undefined });
+  const uploader = new Uploader({
+    ...common,
+    open: () => peer.open(),
+    batchDelayMs: 250,
+    spool: newSpool(clock),
+    onPressure: () => undefined,
+  });
   void uploader.run(life.signal);
   const committer = new Committer({
     ...common,

@@ -26,6 +26,8 @@ export class FakeBulkPeer {
   readonly mischief: Mischief[] = [];
   readonly requests: PushRequest[] = [];
   connections = 0;
+  /** As every answer says. */
+  windowBytes = 0;
   readonly #stored = new Map<string, unknown[]>();
   #held: (() => void)[] = [];
 
@@ -82,7 +84,8 @@ export class FakeBulkPeer {
     const key = `${request.token}/${request.cellId}/${request.kind}`;
     const nextOffset = this.#store(key, request, mischief === "store-half");
     if (mischief === "lose-reply") return cut("connection reset");
-    const answer = (): void => give({ response: answerTo(request, nextOffset, false) });
+    const { windowBytes } = this;
+    const answer = (): void => give({ response: { ...answerTo(request, nextOffset, false), windowBytes } });
     if (mischief === "hold") this.#held.push(answer);
     else answer();
   }
@@ -99,5 +102,5 @@ export class FakeBulkPeer {
 }
 
 function answerTo({ cellId, token, kind }: PushRequest, nextOffset: number, fenced: boolean): PushResponse {
-  return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced };
+  return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced, windowBytes: 0 };
 }

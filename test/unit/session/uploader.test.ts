@@ -1,12 +1,18 @@
 import { setMaxListeners } from "node:events";
+import { open } from "node:fs/promises";
 import * as fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { PushRequest } from "../../../proto/gen/occam/v1/bulk.ts";
 import { asCellId, asLeaseToken, asSessionId, asWorkerId } from "../../../src/core/ids.ts";
 import { rootKey } from "../../../src/core/random.ts";
-import { PAUSE_BYTES } from "../../../worker/session/timings.ts";
+import { DROPPED_SERIES } from "../../../src/wire/metric-columns.ts";
+import { LINES_PER_WINDOW, LINE_WINDOW_MS } from "../../../worker/session/line-quota.ts";
+import { DROP_BYTES, PARK_BYTES } from "../../../worker/session/timings.ts";
 import type { AttemptKey } from "../../../worker/session/upload-stream.ts";
-import { OWN_LOG, Uploader } from "../../../worker/session/uploader.ts";
+import { Uploader } from "../../../worker/session/uploader.ts";
+import type { Spool } from "../../../worker/session/spool.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { newSpool } from "./spool-fixture.ts";
 import { FakeBulkPeer, type Mischief } from "./fake-bulk-peer.ts";
 
 const METRICS = 1;
@@ -18,8 +24,15 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop();
 });
 
-function start(peer = new FakeBulkPeer()) {
+interface Given {
+  readonly peer?: FakeBulkPeer;
+  readonly spool?: (clock: FakeClock) => Spool;
+}
+
+function start({ peer = new FakeBulkPeer(), spool: spoolOf = newSpool }: Given = {}) {
   const clock = new FakeClock();
+  const spool = spoolOf(clock);
+  stops.push(() => void spool.close());
   const pressure: boolean[] = [];
   const trouble: string[] = [];
   const uploader = new Uploader({
@@ -29,6 +42,7 @@ function start(peer = new FakeBulkPeer()) {
     clock,
     key: rootKey("uploader test"),
     batchDelayMs: 250,
+    spool,
     onPressure: (paused) => pressure.push(paused),
     onTrouble: (message) => trouble.push(message),
   });
@@ -41,11 +55,15 @@ function start(peer = new FakeBulkPeer()) {
   const eventually = async <T>(promise: Promise<T>): Promise<T> => {
     const over = new AbortController();
     void promise.finally(() => over.abort()).catch(() => undefined);
-    for (let i = 0; i < 2_000 && !over.signal.aborted; i += 1) await clock.advance(50);
+    for (let i = 0; i < 2_000 && !over.signal.aborted; i += 1) {
+      await clock.advance(50);
+      // The disk is a real one.
+      if (i % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
     if (!over.signal.aborted) throw new Error("not settled after 100 s of the test's clock");
     return promise;
   };
-  return { clock, uploader, peer, pressure, trouble, eventually };
+  return { clock, uploader, peer, spool, pressure, trouble, eventually };
 }
 
 const points = (from: number, count: number) =>
@@ -67,12 +85,13 @@ describe("the uploader", () => {
 
   it("sends a large batch without delay, and in pieces of bounded size", async () => {
     const { clock, uploader, peer } = start();
-    uploader.metrics(cell("a"), points(0, 10_000));
-    await clock.advance(0);
-    await clock.advance(0);
-    expect(peer.stored("7/a/1")).toHaveLength(10_000);
+    uploader.metrics(cell("a"), points(0, 60_000));
+    for (let turn = 0; turn < 8; turn += 1) await clock.advance(0);
+    expect(peer.stored("7/a/1")).toHaveLength(60_000);
     expect(peer.requests.length).toBeGreaterThan(1);
-    for (const { metrics } of peer.requests) expect(metrics!.value.length * 64).toBeLessThanOrEqual(256 * 1024);
+    for (const request of peer.requests) {
+      expect(PushRequest.encode(request).finish().byteLength).toBeLessThanOrEqual(260 * 1024);
+    }
   });
 
   it("resolves a flush when every record of the attempt is durable, without waiting for the delay", async () => {
@@ -86,7 +105,7 @@ describe("the uploader", () => {
     expect(await flushed).toBe("acked");
     expect(clock.monotonicMs() - startMs).toBe(1);
     expect([peer.stored("7/a/1").length, peer.stored("7/a/2").length]).toEqual([3, 1]);
-    expect(uploader.counts(cell("a"))).toEqual({ metrics: 3, logs: 1 });
+    expect(uploader.counts(cell("a"))).toEqual({ metrics: 3, logs: 1, droppedPoints: 0, droppedLines: 0 });
     expect(await uploader.flush(cell("never seen"))).toBe("acked");
   });
 
@@ -150,25 +169,98 @@ describe("the uploader", () => {
     expect(peer.stored("7/a/1")).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  it("asks for silence when too much is not acknowledged, and lifts it when it is", async () => {
-    const { uploader, peer, pressure, clock, eventually } = start();
+  it("keeps what memory shall not hold on disk while nobody answers, and then brings all of it in order", async () => {
+    const { uploader, peer, spool, pressure, clock, eventually } = start();
     peer.mischief.push(...Array.from({ length: 16 }, () => "hold" as const));
-    const enough = Math.ceil(PAUSE_BYTES / 64) + 1;
-    uploader.metrics(cell("a"), points(0, enough));
-    await clock.advance(1_000);
-    expect(pressure).toEqual([true]);
-    expect(peer.requests).toHaveLength(16);
+    const count = 400_000;
+    let most = 0;
+    for (let at = 0; at < count; at += 4_000) {
+      uploader.metrics(cell("a"), points(at, 4_000));
+      if (at % 20_000 === 0) uploader.log(cell("b"), { timeMs: at, level: "info", message: "x".repeat(500) });
+      await clock.advance(10);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      most = Math.max(most, uploader.unackedMemory);
+    }
+    expect(most).toBeLessThan(PARK_BYTES + 2 * 1024 * 1024);
+    expect(spool.sizeBytes).toBeGreaterThan(2 * 1024 * 1024);
+    peer.mischief.splice(0);
     peer.release();
     expect(await eventually(uploader.flush(cell("a")))).toBe("acked");
-    expect(pressure).toEqual([true, false]);
-    expect(peer.stored("7/a/1")).toHaveLength(enough);
+    expect(await eventually(uploader.flush(cell("b")))).toBe("acked");
+    expect(peer.stored("7/a/1")).toEqual(Array.from({ length: count }, (_, value) => value));
+    expect(peer.stored(`7/b/${LOGS}`)).toHaveLength(20);
+    expect(uploader.counts(cell("a"))).toMatchObject({ metrics: count, droppedPoints: 0 });
+    expect([pressure, spool.sizeBytes]).toEqual([[], 0]);
   });
 
-  it("lifts the silence when the attempt that filled it is dropped", () => {
-    const { uploader, pressure } = start();
-    uploader.metrics(cell("a"), points(0, Math.ceil(PAUSE_BYTES / 64) + 1));
+  it("drops what neither memory nor disk can keep, counts it and marks its place; the trainer is not stopped", async () => {
+    const full = (clock: FakeClock): Spool => newSpool(clock, { newFile: () => open("/dev/full", "r+") });
+    const { uploader, peer, pressure, clock, eventually } = start({ spool: full });
+    peer.mischief.push(...Array.from({ length: 16 }, () => "hold" as const));
+    const count = 800_000;
+    for (let at = 0; at < count; at += 4_000) {
+      uploader.metrics(cell("a"), points(at, 4_000));
+      if (at % 100_000 === 0) await clock.advance(10);
+    }
+    uploader.log(cell("a"), { timeMs: 77, level: "info", message: "nobody will read this" });
+    expect(uploader.unackedMemory).toBeLessThan(DROP_BYTES + 1024 * 1024);
+    peer.mischief.splice(0);
+    peer.release();
+    expect(await eventually(uploader.flush(cell("a")))).toBe("acked");
+    const { metrics, droppedPoints, droppedLines } = uploader.counts(cell("a"));
+    expect(droppedPoints).toBeGreaterThan(100_000);
+    expect(metrics + droppedPoints).toBe(count + 1);
+    const stored = peer.stored("7/a/1");
+    expect(stored).toHaveLength(metrics);
+    const sent = peer.requests.filter(({ kind }) => kind === METRICS).map(({ metrics: columns }) => columns!);
+    expect(sent.at(-1)!.names).toContain(DROPPED_SERIES);
+    expect([stored.at(-1), sent.at(-1)!.step.at(-1)]).toEqual([droppedPoints, BigInt(count - 1)]);
+    expect(droppedLines).toBe(1);
+    const [line] = peer.stored(`7/a/${LOGS}`) as { message: string; timeMs: bigint }[];
+    expect(line!.message).toMatch(/^1 line of this log were dropped here: neither memory nor disk .*ENOSPC/u);
+    expect(pressure.filter(Boolean).length).toBe(pressure.filter((paused) => !paused).length);
+  });
+
+  it("gives the disk back when an attempt is dropped", async () => {
+    const { uploader, spool, clock } = start();
+    uploader.metrics(cell("a"), points(0, 300_000));
+    await vi.waitFor(() => expect(spool.sizeBytes).toBeGreaterThan(0));
+    await clock.advance(0);
     uploader.drop(cell("a"));
-    expect(pressure).toEqual([true, false]);
+    await vi.waitFor(() => expect(spool.sizeBytes).toBe(0));
+    expect(uploader.unackedMemory).toBe(0);
+  });
+
+  it("bounds the lines of one cell, says how many it dropped, and keeps the warnings and the other cells", async () => {
+    const { uploader, peer, clock, eventually } = start();
+    const flood = 100 * LINES_PER_WINDOW;
+    for (let i = 0; i < flood; i += 1) uploader.log(cell("a"), { timeMs: i, level: "info", message: `line ${i}` });
+    uploader.log(cell("a"), { timeMs: 1, level: "warn", message: "serious" });
+    uploader.log(cell("b"), { timeMs: 1, level: "info", message: "another" });
+    await clock.advance(LINE_WINDOW_MS + 1_000);
+    uploader.log(cell("a"), { timeMs: 2, level: "info", message: "later" });
+    await eventually(Promise.all([uploader.flush(cell("a")), uploader.flush(cell("b"))]));
+    const lines = (peer.stored(`7/a/${LOGS}`) as { message: string; fieldsJson: string }[]).slice(LINES_PER_WINDOW);
+    const dropped = flood - LINES_PER_WINDOW;
+    expect(lines.map(({ message }) => message)).toEqual([
+      `${dropped} lines of this log were dropped here: it has more lines than are kept in so short a time`,
+      "serious",
+      "later",
+    ]);
+    expect(JSON.parse(lines[0]!.fieldsJson)).toEqual({ droppedLines: dropped });
+    expect(uploader.counts(cell("a"))).toMatchObject({ logs: LINES_PER_WINDOW + 3, droppedLines: dropped });
+    expect(peer.stored(`7/b/${LOGS}`)).toHaveLength(1);
+  });
+
+  it("has no more under way than the coordinator's window", async () => {
+    const { uploader, peer, clock } = start();
+    uploader.metrics(cell("a"), points(0, 1));
+    peer.windowBytes = 300 * 1024;
+    await clock.advance(500);
+    peer.mischief.push(...Array.from({ length: 9 }, () => "hold" as const));
+    uploader.metrics(cell("a"), points(1, 100_000));
+    for (let turn = 0; turn < 8; turn += 1) await clock.advance(0);
+    expect(peer.requests).toHaveLength(2);
   });
 
   it("lets a flush end when its attempt is dropped", async () => {
@@ -177,23 +269,6 @@ describe("the uploader", () => {
     const flushed = uploader.flush(cell("a"));
     uploader.drop(cell("a"));
     expect(await flushed).toBe("fenced");
-  });
-
-  it("drops lines of the worker's own log above its limit, says how many, and pauses nobody", async () => {
-    const { uploader, peer, pressure, eventually } = start();
-    const count = 6_000;
-    for (let i = 0; i < count; i += 1) {
-      uploader.log(OWN_LOG, { timeMs: i, level: "info", message: `${i} ${"x".repeat(1_000)}` });
-    }
-    expect(pressure).toEqual([]);
-    await eventually(uploader.flush(OWN_LOG));
-    const lines = peer.stored(`0//${LOGS}`) as { message: string }[];
-    const notes = lines.filter(({ message }) => message.includes("were dropped"));
-    const dropped = Number.parseInt(notes.at(-1)!.message, 10);
-    expect(dropped).toBeGreaterThan(0);
-    // Notes of earlier drops may be among the dropped lines.
-    expect(lines.length - notes.length + dropped).toBeGreaterThanOrEqual(count);
-    expect(lines.at(-1)!.message).toMatch(/^5999 /);
   });
 
   it("keeps the order of kinds and cells apart", async () => {

@@ -57,6 +57,11 @@ export interface PushResponse {
   readonly nextOffset: bigint;
   /** The token is dead: stop this stream. */
   readonly fenced: boolean;
+  /**
+   * So many bytes of batches may wait for their answers at once, over all streams of the call; 0: as the worker sees fit. One
+   * batch may always be under way.
+   */
+  readonly windowBytes: number;
 }
 
 function createBasePushRequest(): PushRequest {
@@ -209,7 +214,7 @@ export const PushRequest: MessageFns<PushRequest> = {
 };
 
 function createBasePushResponse(): PushResponse {
-  return { cellId: "", token: 0n, kind: 0, nextOffset: 0n, fenced: false };
+  return { cellId: "", token: 0n, kind: 0, nextOffset: 0n, fenced: false, windowBytes: 0 };
 }
 
 export const PushResponse: MessageFns<PushResponse> = {
@@ -234,6 +239,9 @@ export const PushResponse: MessageFns<PushResponse> = {
     }
     if (message.fenced !== false) {
       writer.uint32(40).bool(message.fenced);
+    }
+    if (message.windowBytes !== 0) {
+      writer.uint32(48).uint32(message.windowBytes);
     }
     return writer;
   },
@@ -291,6 +299,14 @@ export const PushResponse: MessageFns<PushResponse> = {
             message.fenced = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.windowBytes = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -315,6 +331,7 @@ export const PushResponse: MessageFns<PushResponse> = {
       ? BigInt(object.nextOffset)
       : 0n;
     message.fenced = object.fenced ?? false;
+    message.windowBytes = object.windowBytes ?? 0;
     return message;
   },
 };

@@ -390,14 +390,21 @@ export interface TailLogsRequest {
   readonly resumeToken: string;
   /** Only the last so many of what is stored; 0 for all. */
   readonly last: number;
+  /** Answers come as pages of lines. */
+  readonly pages: boolean;
 }
 
 export interface TailLogsResponse {
+  /** Of this line; of a page: of all that was read for it, lines that a filter left out included. */
   readonly resumeToken: string;
   readonly workerId: string;
   readonly cellId: string;
   readonly attemptToken: bigint;
-  readonly record: LogRecord | undefined;
+  readonly record:
+    | LogRecord
+    | undefined;
+  /** A page has these and nothing else but its token. It may be empty, and then tells how far was read. */
+  readonly lines: readonly TailLogsResponse[];
 }
 
 export interface FindCachedRequest {
@@ -3510,6 +3517,7 @@ function createBaseTailLogsRequest(): TailLogsRequest {
     follow: false,
     resumeToken: "",
     last: 0,
+    pages: false,
   };
 }
 
@@ -3544,6 +3552,9 @@ export const TailLogsRequest: MessageFns<TailLogsRequest> = {
     }
     if (message.last !== 0) {
       writer.uint32(72).uint32(message.last);
+    }
+    if (message.pages !== false) {
+      writer.uint32(80).bool(message.pages);
     }
     return writer;
   },
@@ -3633,6 +3644,14 @@ export const TailLogsRequest: MessageFns<TailLogsRequest> = {
             message.last = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.pages = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3659,12 +3678,13 @@ export const TailLogsRequest: MessageFns<TailLogsRequest> = {
     message.follow = object.follow ?? false;
     message.resumeToken = object.resumeToken ?? "";
     message.last = object.last ?? 0;
+    message.pages = object.pages ?? false;
     return message;
   },
 };
 
 function createBaseTailLogsResponse(): TailLogsResponse {
-  return { resumeToken: "", workerId: "", cellId: "", attemptToken: 0n, record: undefined };
+  return { resumeToken: "", workerId: "", cellId: "", attemptToken: 0n, record: undefined, lines: [] };
 }
 
 export const TailLogsResponse: MessageFns<TailLogsResponse> = {
@@ -3686,6 +3706,9 @@ export const TailLogsResponse: MessageFns<TailLogsResponse> = {
     }
     if (message.record !== undefined) {
       LogRecord.encode(message.record, writer.uint32(42).fork()).join();
+    }
+    for (const v of message.lines) {
+      TailLogsResponse.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -3743,6 +3766,14 @@ export const TailLogsResponse: MessageFns<TailLogsResponse> = {
             message.record = LogRecord.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.lines.push(TailLogsResponse.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3769,6 +3800,7 @@ export const TailLogsResponse: MessageFns<TailLogsResponse> = {
     message.record = (object.record !== undefined && object.record !== null)
       ? LogRecord.fromPartial(object.record)
       : undefined;
+    message.lines = object.lines?.map((e) => TailLogsResponse.fromPartial(e)) || [];
     return message;
   },
 };
