@@ -6,6 +6,11 @@ export interface Promised {
   readonly token: LeaseToken;
 }
 
+interface Told {
+  readonly epoch: bigint;
+  readonly token: LeaseToken;
+}
+
 export class History {
   /** Answers "committed" that reached a worker or were on their way to one. */
   readonly committed: (Promised & { readonly digest: string })[] = [];
@@ -13,16 +18,38 @@ export class History {
   readonly different: (Promised & { readonly digest: string })[] = [];
   /** Records that a worker was told are stored. */
   readonly acked = new Map<string, Promised & { readonly kind: "metrics" | "logs"; readonly count: number }>();
-  /** Tokens in the order of their first grant. */
-  readonly granted: LeaseToken[] = [];
-  /** Monotonic time at which the coordinator last heard a lease being listed. */
-  readonly listedMs = new Map<LeaseToken, number>();
-  readonly #known = new Set<LeaseToken>();
+  /** How often each answer to a commit was given. */
+  readonly answers = new Map<string, number>();
+  /** Syncs that were answered by "fenced". */
+  fenced = 0;
+  /** Answers that were wrong as they were given. */
+  readonly wrong: string[] = [];
+  readonly #grantedTo = new Map<LeaseToken, string>();
+  readonly #newest = new Map<string, Told>();
 
-  grant(token: LeaseToken): void {
-    if (this.#known.has(token)) return;
-    this.#known.add(token);
-    this.granted.push(token);
+  /** A coordinator answers with a grant. */
+  grant(epoch: bigint, workerId: string, token: LeaseToken, cellIds: readonly string[]): void {
+    const before = this.#grantedTo.get(token);
+    if (before !== undefined && before !== workerId) {
+      this.wrong.push(`token ${token} was granted to ${before} and again to ${workerId}`);
+    }
+    this.#grantedTo.set(token, workerId);
+    for (const cellId of cellIds) this.#grantCell(cellId, { epoch, token });
+  }
+
+  #grantCell(cellId: string, told: Told): void {
+    const newest = this.#newest.get(cellId);
+    // A leader that was replaced may still answer with what it granted before.
+    if (newest !== undefined && told.epoch >= newest.epoch && told.token < newest.token) {
+      this.wrong.push(`cell ${cellId} was granted under ${newest.token} and later under ${told.token}`);
+    }
+    if (newest === undefined || told.token > newest.token) this.#newest.set(cellId, told);
+  }
+
+  commit(cellId: CellId, token: LeaseToken, answer: string, digest: string): void {
+    this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1);
+    if (answer === "committed") this.committed.push({ cellId, token, digest });
+    if (answer === "duplicate-different") this.different.push({ cellId, token, digest });
   }
 
   ack(cellId: CellId, token: LeaseToken, kind: "metrics" | "logs", count: number): void {

@@ -1,0 +1,125 @@
+/**
+ * One process of a coordinator, from its start to its end: the real coordinator and its real services on the run's disk and on a
+ * clock of its own. With others beside it, it stands by until the real election has given it the seat.
+ */
+import { Coordinator } from "../../coordinator/coordinator.ts";
+import { Election } from "../../coordinator/lead/election.ts";
+import { seatOf, type Seat } from "../../coordinator/store/leader-seat.ts";
+import { DEFAULT_TIMINGS } from "../../coordinator/timings.ts";
+import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from "../../src/rpc/limits.ts";
+import { messageOf } from "../../src/core/errors.ts";
+import type { LeaseToken } from "../../src/core/ids.ts";
+import type { FakeClock } from "../support/fake-clock.ts";
+import { quietLogger } from "../support/quiet-logger.ts";
+import { simSpecs } from "./cells.ts";
+import { CoordinatorCalls } from "./coordinator-calls.ts";
+import type { Dice } from "./dice.ts";
+import { faultyStore, type Disk, type DiskUser } from "./disk.ts";
+import type { ProcessClock } from "./process-clock.ts";
+import type { DiskWeather } from "./weather.ts";
+
+export interface CoordinatorWorld {
+  readonly clock: FakeClock;
+  readonly dice: Dice;
+  readonly disk: Disk;
+  readonly diskWeather: DiskWeather;
+  /** Several may run at once, and elect who leads. */
+  readonly elects: boolean;
+  /** It serves. */
+  serving(process: CoordinatorProcess): void;
+  /** It has ended. */
+  ended(process: CoordinatorProcess, why: string): void;
+}
+
+export class CoordinatorProcess {
+  readonly name: string;
+  readonly clock: ProcessClock;
+  /** Monotonic time of its lease clock at which a lease was last listed to it. */
+  readonly listedMs = new Map<LeaseToken, number>();
+  /** Tokens whose end as lost was looked at. */
+  readonly judged = new Set<LeaseToken>();
+  coordinator: Coordinator | undefined;
+  calls: CoordinatorCalls | undefined;
+  readonly #world: CoordinatorWorld;
+  readonly #resets = new Set<() => void>();
+
+  constructor(world: CoordinatorWorld, name: string, clock: ProcessClock) {
+    this.#world = world;
+    this.name = name;
+    this.clock = clock;
+    void this.#run();
+  }
+
+  get alive(): boolean {
+    return this.clock.alive;
+  }
+
+  /** kill -9. `reset`: those who wait for it are told by its machine; else the machine ended, and they find out. */
+  end(why: string, reset: boolean): void {
+    if (!this.alive) return;
+    this.clock.kill();
+    const resets = [...this.#resets];
+    this.#resets.clear();
+    this.#world.clock.after(reset ? 0 : KEEPALIVE_TIME_MS + KEEPALIVE_TIMEOUT_MS, () => {
+      for (const tell of resets) tell();
+    });
+    this.#world.ended(this, why);
+  }
+
+  /** Called when the process has ended. The returned function takes it back. */
+  onReset(tell: () => void): () => void {
+    this.#resets.add(tell);
+    return () => this.#resets.delete(tell);
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const epoch = this.#world.elects ? await this.#win() : undefined;
+      const { disk } = this.#world;
+      const store = faultyStore(disk.store(epoch), this.#diskUser());
+      const { clock } = this;
+      const coordinator = await Coordinator.open({ store, clock, logger: quietLogger, specs: simSpecs });
+      if (!this.alive) return;
+      void coordinator.failed.then((error) => this.end(messageOf(error), true));
+      this.coordinator = coordinator;
+      this.calls = new CoordinatorCalls(coordinator);
+      this.#world.serving(this);
+    } catch (error) {
+      this.end(`it could not start: ${messageOf(error)}`, true);
+    }
+  }
+
+  async #win(): Promise<bigint | undefined> {
+    const election = new Election({
+      seat: this.#seat(),
+      address: this.name,
+      clock: this.clock,
+      logger: { warn: () => undefined },
+      timings: DEFAULT_TIMINGS,
+    });
+    void election.lost.then((reason) => this.end(messageOf(reason), true));
+    return election.win();
+  }
+
+  /** A dead process asks nothing. */
+  #seat(): Seat {
+    const seat = seatOf(this.#world.disk.db);
+    const never = new Promise<never>(() => undefined);
+    return {
+      read: async () => (this.alive ? seat.read() : never),
+      take: async (seen, address) => (this.alive ? seat.take(seen, address) : never),
+      renew: async (epoch) => (this.alive ? seat.renew(epoch) : never),
+      free: async (epoch) => (this.alive ? seat.free(epoch) : never),
+    };
+  }
+
+  #diskUser(): DiskUser {
+    return {
+      clock: this.clock,
+      dice: this.#world.dice,
+      weather: () => this.#world.diskWeather,
+      crash: (why) => this.end(why, this.#world.dice.chance(0.5)),
+      gone: () => !this.alive,
+    };
+  }
+}
