@@ -1,13 +1,12 @@
 /** A worker process with the real session: the agent and everything under it, on a clock, a network and a trainer of the run. */
-import { createLogger } from "../../src/core/log.ts";
 import { asSessionId, asWorkerId } from "../../src/core/ids.ts";
 import { rootKey } from "../../src/core/random.ts";
 import { Agent } from "../../worker/session/agent.ts";
 import { DEFAULT_TIMINGS } from "../../worker/session/timings.ts";
 import { messageOf } from "../../src/core/errors.ts";
-import { Writable } from "node:stream";
 import type { FakeClock } from "../support/fake-clock.ts";
 import type { History } from "./history.ts";
+import type { Journal } from "./journal.ts";
 import { MadeUpTrainer, type TrainerWorld } from "./made-up-trainer.ts";
 import type { Network } from "./network.ts";
 import { ProcessClock } from "./process-clock.ts";
@@ -31,17 +30,12 @@ export interface WorkerWorld extends TrainerWorld {
   readonly clock: FakeClock;
   readonly network: Network;
   readonly history: History;
+  readonly journal: Journal;
   /** Foul play is about cells below this number. */
   readonly foulCells: number;
   /** It has ended by itself. */
   died(worker: SimWorker, why: string): void;
 }
-
-const logger = createLogger({
-  component: "worker",
-  level: "warn",
-  destination: new Writable({ write: (_chunk, _encoding, done) => done() }),
-});
 
 export class AgentWorker implements SimWorker {
   readonly id: string;
@@ -69,7 +63,8 @@ export class AgentWorker implements SimWorker {
       maxFuseWidth: 4,
       memoryLimitBytes: 1e9,
       clock: this.clock,
-      logger,
+      // Its own log is a stream too.
+      logger: world.journal.logger(`${name}/${session}`, "warn"),
       key: rootKey(session),
       timings: DEFAULT_TIMINGS,
     });

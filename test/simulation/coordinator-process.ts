@@ -8,19 +8,20 @@ import { seatOf, type Seat } from "../../coordinator/store/leader-seat.ts";
 import { DEFAULT_TIMINGS } from "../../coordinator/timings.ts";
 import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from "../../src/rpc/limits.ts";
 import { messageOf } from "../../src/core/errors.ts";
-import type { LeaseToken } from "../../src/core/ids.ts";
+import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
-import { quietLogger } from "../support/quiet-logger.ts";
 import { simSpecs } from "./cells.ts";
 import { CoordinatorCalls } from "./coordinator-calls.ts";
 import type { Dice } from "./dice.ts";
 import { faultyStore, type Disk, type DiskUser } from "./disk.ts";
+import type { Journal } from "./journal.ts";
 import type { ProcessClock } from "./process-clock.ts";
 import type { DiskWeather } from "./weather.ts";
 
 export interface CoordinatorWorld {
   readonly clock: FakeClock;
   readonly dice: Dice;
+  readonly journal: Journal;
   readonly disk: Disk;
   readonly diskWeather: DiskWeather;
   /** Several may run at once, and elect who leads. */
@@ -34,10 +35,12 @@ export interface CoordinatorWorld {
 export class CoordinatorProcess {
   readonly name: string;
   readonly clock: ProcessClock;
-  /** Monotonic time of its lease clock at which a lease was last listed to it. */
+  /** Time of its lease clock at which a lease that lived was last listed to it. */
   readonly listedMs = new Map<LeaseToken, number>();
   /** Tokens whose end as lost was looked at. */
   readonly judged = new Set<LeaseToken>();
+  /** The last token of each cell. */
+  readonly newest = new Map<CellId, LeaseToken>();
   coordinator: Coordinator | undefined;
   calls: CoordinatorCalls | undefined;
   readonly #world: CoordinatorWorld;
@@ -72,13 +75,24 @@ export class CoordinatorProcess {
     return () => this.#resets.delete(tell);
   }
 
+  /** A worker says that it holds these. */
+  listed(tokens: readonly LeaseToken[]): void {
+    const { leases, leaseClock } = this.coordinator!.hot;
+    for (const token of tokens) {
+      const lease = leases.get(token);
+      if (lease !== undefined && lease.state.kind !== "ended") this.listedMs.set(token, leaseClock.nowMs());
+    }
+  }
+
   async #run(): Promise<void> {
     try {
       const epoch = this.#world.elects ? await this.#win() : undefined;
       const { disk } = this.#world;
       const store = faultyStore(disk.store(epoch), this.#diskUser());
       const { clock } = this;
-      const coordinator = await Coordinator.open({ store, clock, logger: quietLogger, specs: simSpecs });
+      const { journal } = this.#world;
+      const logger = journal.logger(this.name, journal.read ? "debug" : "error");
+      const coordinator = await Coordinator.open({ store, clock, logger, specs: simSpecs });
       if (!this.alive) return;
       void coordinator.failed.then((error) => this.end(messageOf(error), true));
       this.coordinator = coordinator;

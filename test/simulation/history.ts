@@ -37,11 +37,11 @@ export class History {
     for (const cellId of cellIds) this.#grantCell(cellId, { epoch, token });
   }
 
+  /** Answers overtake each other, but none of a later coordinator is older than one of an earlier. */
   #grantCell(cellId: string, told: Told): void {
     const newest = this.#newest.get(cellId);
-    // A leader that was replaced may still answer with what it granted before.
-    if (newest !== undefined && told.epoch >= newest.epoch && told.token < newest.token) {
-      this.wrong.push(`cell ${cellId} was granted under ${newest.token} and later under ${told.token}`);
+    if (newest !== undefined && told.epoch > newest.epoch && told.token <= newest.token) {
+      this.wrong.push(`cell ${cellId} was granted under ${newest.token} and by a later coordinator under ${told.token}`);
     }
     if (newest === undefined || told.token > newest.token) this.#newest.set(cellId, told);
   }

@@ -1,18 +1,23 @@
 /** What must hold of a coordinator's memory, and of what workers were told, after every step of a run. */
 import type { Coordinator } from "../../coordinator/coordinator.ts";
 import { isOpen } from "../../coordinator/lease/cell-state.ts";
+import { simSpecs } from "./cells.ts";
 import type { CoordinatorProcess } from "./coordinator-process.ts";
+import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import type { History } from "./history.ts";
 import { must } from "./violation.ts";
 
-/** Cells, leases, queues and counts of the coordinator's memory fit together. */
-export function checkMemory(coordinator: Coordinator): void {
-  checkCells(coordinator);
+/**
+ * Cells, leases, queues and counts of the coordinator's memory fit together.
+ * @param newest the last token of each cell, which only grows
+ */
+export function checkMemory(coordinator: Coordinator, newest: Map<CellId, LeaseToken>): void {
+  checkCells(coordinator, newest);
   checkLeases(coordinator);
   checkCounts(coordinator);
 }
 
-function checkCells({ hot }: Coordinator): void {
+function checkCells({ hot }: Coordinator, newest: Map<CellId, LeaseToken>): void {
   let queued = 0;
   for (const cell of hot.cells.all()) {
     const { state } = cell.life;
@@ -20,6 +25,9 @@ function checkCells({ hot }: Coordinator): void {
     if (state.kind === "quarantined")
       must(state.reason !== "", () => `cell ${cell.id} is quarantined without a reason`);
     if (state.kind !== "leased" && state.kind !== "running") continue;
+    const before = newest.get(cell.id);
+    must(before === undefined || before <= state.token, () => `cell ${cell.id} went from token ${before} to ${state.token}`);
+    newest.set(cell.id, state.token);
     const lease = hot.leases.get(state.token);
     const member = lease?.members.get(cell.id);
     must(
@@ -55,10 +63,20 @@ function checkLeases({ hot }: Coordinator): void {
   }
 }
 
+const gridSizes = new Map<string, number>();
+
+function gridSizeOf(specText: string): number {
+  const known = gridSizes.get(specText);
+  if (known !== undefined) return known;
+  const { gridSize } = simSpecs.read(specText, "");
+  gridSizes.set(specText, gridSize);
+  return gridSize;
+}
+
 /** The states of a sweep's cells add up to its grid, and those of its open cells are what memory says. */
 function checkCounts({ hot }: Coordinator): void {
   for (const sweep of hot.sweeps.all()) {
-    const { gridSize } = hot.specs.read(sweep.record.specText, sweep.record.fileName);
+    const gridSize = gridSizeOf(sweep.record.specText);
     must(
       sweep.expanded ? sweep.total === gridSize : sweep.total <= gridSize,
       () => `sweep ${sweep.record.id} counts ${JSON.stringify(sweep.counts)} of a grid of ${gridSize}`,

@@ -1,5 +1,10 @@
 /** What happened in a run, for people; silent unless somebody reads it. */
+import { Writable } from "node:stream";
+import { createLogger, type Logger, type LogLevel } from "../../src/core/log.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
+
+/** Fields of a log line that say nothing of the run. */
+const DULL = new Set(["level", "time", "msg", "component"]);
 
 export class Journal {
   readonly #clock: FakeClock;
@@ -16,4 +21,27 @@ export class Journal {
   note(what: () => string): void {
     this.#print?.(`${((this.#clock.nowMs() - this.#startMs) / 1000).toFixed(3).padStart(9)} s  ${what()}`);
   }
+
+  /** Somebody reads. */
+  get read(): boolean {
+    return this.#print !== undefined;
+  }
+
+  /** Of one process. A worker sends what it logs: its level is the same whether somebody reads here or not. */
+  logger(name: string, level: LogLevel): Logger {
+    const destination = new Writable({
+      write: (line, _encoding, done) => {
+        this.note(() => `${name}: ${readable(String(line))}`);
+        done();
+      },
+    });
+    return createLogger({ component: name, level, destination });
+  }
+}
+
+function readable(line: string): string {
+  const { msg, ...rest } = JSON.parse(line) as Readonly<Record<string, unknown>>;
+  const fields = Object.entries(rest).filter(([name]) => !DULL.has(name));
+  const said = fields.map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  return [String(msg), ...said].join(" ");
 }

@@ -40,6 +40,8 @@ export async function runSeed(seed: number, print?: (line: string) => void): Pro
 
 function planOf(dice: Dice): Plan {
   const cells = dice.integer(1, 14);
+  // A folder is locked for one process.
+  const inFolder = dice.chance(1 / 40);
   const workers = Array.from({ length: dice.integer(1, 4) }, () => dice.pick<WorkerKind>(["agent", "agent", "scripted"]));
   return {
     sweep: { name: "sim", cells, fuseKeys: 2, from: 0 },
@@ -47,8 +49,8 @@ function planOf(dice: Dice): Plan {
     workers,
     weather: dice.pick([CALM, ROUGH, ROUGH, STORM]),
     diskWeather: dice.pick([GOOD_DISK, GOOD_DISK, SLOW_DISK, FLAKY_DISK]),
-    coordinators: dice.chance(0.15) ? 2 : 1,
-    inFolder: dice.chance(1 / 40),
+    coordinators: !inFolder && dice.chance(0.15) ? 2 : 1,
+    inFolder,
     stepMs: 1_000,
     skewMaxMs: dice.pick([0, 300_000]),
   };

@@ -94,7 +94,7 @@ export class ScriptedWorker implements SimWorker {
     signal: AbortSignal,
   ): Promise<SyncReply | undefined> {
     const { hot } = process.coordinator!;
-    for (const { token } of held) process.listedMs.set(token, hot.leaseClock.nowMs());
+    process.listed(held.map(({ token }) => token));
     const command = {
       ...this.#identity(),
       capabilities: { backend: "wasm", maxFuseWidth: 4, memoryBytes: 0, host: "h", pid: 1, packageVersion: "0" },

@@ -14,8 +14,7 @@ export function workerPeer(network: Network, history: History, from: Caller): Co
         from,
         deadlineMs,
         async (process, serverSignal) => {
-          const nowMs = process.coordinator!.hot.leaseClock.nowMs();
-          for (const { token } of request.held) process.listedMs.set(asLeaseToken(token), nowMs);
+          process.listed(request.held.map(({ token }) => asLeaseToken(token)));
           const response = await process.calls!.sync(request, serverSignal);
           if (response.fenced) history.fenced += 1;
           for (const { token, cells } of response.grants) {

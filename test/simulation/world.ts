@@ -57,6 +57,8 @@ export class World implements CoordinatorWorld, WorkerWorld {
   #disk: Disk | undefined;
   #folder: string | undefined;
   #started = 0;
+  /** Processes whose folder is being opened. */
+  #opening = 0;
   #sessions = 0;
   #served = false;
   /** The dates of processes that start now are off by so much. */
@@ -150,9 +152,11 @@ export class World implements CoordinatorWorld, WorkerWorld {
   }
 
   startCoordinator(): void {
-    if (this.processes.length >= this.plan.coordinators) return;
+    if (this.processes.length + this.#opening >= this.plan.coordinators) return;
     this.#started += 1;
+    this.#opening += 1;
     const start = (): void => {
+      this.#opening -= 1;
       const clock = new ProcessClock(this.clock, this.#dateOffMs);
       this.processes.push(new CoordinatorProcess(this, `coordinator-${this.#started}`, clock));
     };
@@ -229,7 +233,7 @@ export class World implements CoordinatorWorld, WorkerWorld {
   check(): void {
     for (const process of this.processes) {
       if (process.coordinator === undefined) continue;
-      checkMemory(process.coordinator);
+      checkMemory(process.coordinator, process.newest);
       checkExpiry(process);
     }
     checkHistory(this.history);
@@ -238,13 +242,13 @@ export class World implements CoordinatorWorld, WorkerWorld {
   /** Of the store. To be called between steps. */
   async checkStore(): Promise<void> {
     await checkPromises(this.disk.store(), this.history);
-    await checkRows(this.disk);
   }
 
   /** What is still on its way arrives; then all must have come out well. */
   async checkEnd(expected: (index: number) => Expected = (index) => this.expected(index)): Promise<void> {
     await this.pass(200_000);
     await this.checkStore();
+    await checkRows(this.disk);
     await checkOutcome(this.disk, 1, this.plan.sweep.cells, expected);
   }
 
