@@ -63,7 +63,11 @@ export class BulkChannel implements Duplex<PushRequest, PushResponse> {
   /** In order, and not before the link is there again. */
   #pass(way: "up" | "down", arrive: () => void): void {
     const { clock } = this.#network;
-    const dueMs = Math.max(this.#last[way], clock.monotonicMs() + this.#network.delayMs(), this.#network.opensMs(this.worker, way));
+    const dueMs = Math.max(
+      this.#last[way],
+      clock.monotonicMs() + this.#network.delayMs(),
+      this.#network.opensMs(this.worker, way),
+    );
     this.#last[way] = dueMs;
     clock.after(dueMs - clock.monotonicMs(), () => {
       // It was cut in the meantime.

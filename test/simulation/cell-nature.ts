@@ -48,7 +48,12 @@ export function resultOf(number: number, { reproduces, diverges }: CellNature, t
   if (known !== undefined) return known;
   const lambdaHat = reproduces ? number : number + Number(token) / 1000;
   const result = diverges
-    ? wholeResult({ outcome: "diverged", reason: "the loss was NaN at step 3", stopped: "diverged", trainLoss: lambdaHat })
+    ? wholeResult({
+        outcome: "diverged",
+        reason: "the loss was NaN at step 3",
+        stopped: "diverged",
+        trainLoss: lambdaHat,
+      })
     : wholeResult({ estimate: wholeEstimate({ lambdaHat, quad: lambdaHat }) });
   const sent = { result, json: JSON.stringify(result), digest: resultDigest(result) };
   if (made.size < 10_000) made.set(name, sent);

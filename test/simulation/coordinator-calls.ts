@@ -52,7 +52,8 @@ export class CoordinatorCalls {
 /** Never settles when the caller goes away: adapters answer nothing then. */
 function unary<Q, R>(handler: UnaryHandler, request: Q, signal: AbortSignal): Promise<R> {
   return new Promise((resolve, reject) => {
-    const on = (_event: string, listener: () => void): void => signal.addEventListener("abort", listener, { once: true });
+    const on = (_event: string, listener: () => void): void =>
+      signal.addEventListener("abort", listener, { once: true });
     const call = { request, metadata: new Metadata(), getPeer: () => "simulated", on };
     handler(call, (error, value) => {
       if (error === null) resolve(value as R);

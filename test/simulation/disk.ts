@@ -106,8 +106,11 @@ export function faultyStore(inner: Store, user: DiskUser): Store {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== "function") return member;
       if (name === "close") return async () => undefined;
-      const call = async (...given: unknown[]): Promise<unknown> => (await Reflect.apply(member, target, given)) as unknown;
-      return name === "apply" ? (...given: unknown[]) => write(user, () => call(...given)) : (...given: unknown[]) => read(user, () => call(...given));
+      const call = async (...given: unknown[]): Promise<unknown> =>
+        (await Reflect.apply(member, target, given)) as unknown;
+      return name === "apply"
+        ? (...given: unknown[]) => write(user, () => call(...given))
+        : (...given: unknown[]) => read(user, () => call(...given));
     },
   });
 }

@@ -41,7 +41,9 @@ export class History {
   #grantCell(cellId: string, told: Told): void {
     const newest = this.#newest.get(cellId);
     if (newest !== undefined && told.epoch > newest.epoch && told.token <= newest.token) {
-      this.wrong.push(`cell ${cellId} was granted under ${newest.token} and by a later coordinator under ${told.token}`);
+      this.wrong.push(
+        `cell ${cellId} was granted under ${newest.token} and by a later coordinator under ${told.token}`,
+      );
     }
     if (newest === undefined || told.token > newest.token) this.#newest.set(cellId, told);
   }

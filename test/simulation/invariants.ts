@@ -26,7 +26,10 @@ function checkCells({ hot }: Coordinator, newest: Map<CellId, LeaseToken>): void
       must(state.reason !== "", () => `cell ${cell.id} is quarantined without a reason`);
     if (state.kind !== "leased" && state.kind !== "running") continue;
     const before = newest.get(cell.id);
-    must(before === undefined || before <= state.token, () => `cell ${cell.id} went from token ${before} to ${state.token}`);
+    must(
+      before === undefined || before <= state.token,
+      () => `cell ${cell.id} went from token ${before} to ${state.token}`,
+    );
     newest.set(cell.id, state.token);
     const lease = hot.leases.get(state.token);
     const member = lease?.members.get(cell.id);
@@ -59,7 +62,10 @@ function checkLeases({ hot }: Coordinator): void {
     // So long a process may stand still, and its look at the deadlines with it, without being told from a slow one.
     must(overMs <= 3 * hot.timings.tickMs, () => `lease ${lease.token} lives ${overMs} ms beyond its deadline`);
     const { leaseTtlMs, acceptMs, readoptionMs } = hot.timings;
-    must(-overMs <= Math.max(leaseTtlMs, acceptMs, readoptionMs), () => `lease ${lease.token} ends only in ${-overMs} ms`);
+    must(
+      -overMs <= Math.max(leaseTtlMs, acceptMs, readoptionMs),
+      () => `lease ${lease.token} ends only in ${-overMs} ms`,
+    );
   }
 }
 

@@ -42,7 +42,9 @@ function planOf(dice: Dice): Plan {
   const cells = dice.integer(1, 14);
   // A folder is locked for one process.
   const inFolder = dice.chance(1 / 40);
-  const workers = Array.from({ length: dice.integer(1, 4) }, () => dice.pick<WorkerKind>(["agent", "agent", "scripted"]));
+  const workers = Array.from({ length: dice.integer(1, 4) }, () =>
+    dice.pick<WorkerKind>(["agent", "agent", "scripted"]),
+  );
   return {
     sweep: { name: "sim", cells, fuseKeys: 2, from: 0 },
     natures: Array.from({ length: cells }, () => drawNature(dice)),
@@ -91,6 +93,7 @@ async function storm(world: World): Promise<void> {
 function clearUp(world: World): void {
   if (world.coordinator?.hot.sweeps.all()[0]?.state === "cancelled") world.submit();
   for (const name of new Set(world.workers.map((worker) => worker.id))) {
-    if (!world.workers.some((worker) => worker.id === name && worker.alive && !worker.draining)) world.startWorker(name);
+    if (!world.workers.some((worker) => worker.id === name && worker.alive && !worker.draining))
+      world.startWorker(name);
   }
 }

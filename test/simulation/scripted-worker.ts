@@ -90,7 +90,10 @@ export class ScriptedWorker implements SimWorker {
   async #sync(
     process: CoordinatorProcess,
     freeSlots: number,
-    held: readonly { readonly token: LeaseToken; readonly progress: { phase: LeasePhase; step: number; steps: number } }[],
+    held: readonly {
+      readonly token: LeaseToken;
+      readonly progress: { phase: LeasePhase; step: number; steps: number };
+    }[],
     signal: AbortSignal,
   ): Promise<SyncReply | undefined> {
     const { hot } = process.coordinator!;
@@ -276,7 +279,9 @@ export class ScriptedWorker implements SimWorker {
       const reply = await this.#call(CALL_MS, (process) => process.coordinator!.commit({ ...command, cellId: victim }));
       if (reply !== undefined && reply.outcome !== "fenced") history.wrong.push(`foul play was ${reply.outcome}`);
     };
-    switch (dice.pick(["forged result", "forged failure", "wrong cell", "wrong digest", "no result", "batch"] as const)) {
+    switch (
+      dice.pick(["forged result", "forged failure", "wrong cell", "wrong digest", "no result", "batch"] as const)
+    ) {
       case "forged result":
         return commit({ ...forger, token, outcome: sent });
       case "forged failure":

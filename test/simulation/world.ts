@@ -215,7 +215,8 @@ export class World implements CoordinatorWorld, WorkerWorld {
   async until(isTrue: () => boolean, limitMs: number, what: string): Promise<void> {
     const endMs = this.clock.monotonicMs() + limitMs;
     while (!isTrue()) {
-      if (this.clock.monotonicMs() > endMs) throw new Violation(`not within ${limitMs / 1000} s: ${what}; ${this.where()}`);
+      if (this.clock.monotonicMs() > endMs)
+        throw new Violation(`not within ${limitMs / 1000} s: ${what}; ${this.where()}`);
       await this.step();
     }
   }
