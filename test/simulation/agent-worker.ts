@@ -1,6 +1,7 @@
 /** A worker process with the real session: the agent and everything under it, on a clock, a network and a trainer of the run. */
 import { asSessionId, asWorkerId } from "../../src/core/ids.ts";
 import { rootKey } from "../../src/core/random.ts";
+import { NO_TRACER } from "../../src/core/trace.ts";
 import { Agent } from "../../worker/session/agent.ts";
 import { DEFAULT_TIMINGS } from "../../worker/session/timings.ts";
 import { messageOf } from "../../src/core/errors.ts";
@@ -67,6 +68,7 @@ export class AgentWorker implements SimWorker {
       logger: world.journal.logger(`${name}/${session}`, "warn"),
       key: rootKey(session),
       timings: DEFAULT_TIMINGS,
+      tracer: NO_TRACER,
     });
     this.#agent.done.then(
       (code) => this.#ended(`exit code ${code}`),

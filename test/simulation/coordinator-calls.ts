@@ -6,6 +6,7 @@ import type { CommitRequest, CommitResponse, SyncRequest, SyncResponse } from ".
 import { fromStatus } from "../../src/rpc/status.ts";
 import { bulkService } from "../../coordinator/api/bulk-service.ts";
 import { controlService } from "../../coordinator/api/control-service.ts";
+import { WorkerOwners } from "../../coordinator/api/worker-owners.ts";
 import type { Coordinator } from "../../coordinator/coordinator.ts";
 
 type UnaryHandler = (call: unknown, callback: (error: StatusObject | null, value?: unknown) => void) => void;
@@ -30,8 +31,11 @@ export class CoordinatorCalls {
   readonly #bulk: Readonly<Record<string, StreamHandler>>;
 
   constructor(coordinator: Coordinator) {
-    this.#control = controlService(coordinator).implementation as unknown as Readonly<Record<string, UnaryHandler>>;
-    this.#bulk = bulkService(coordinator).implementation as unknown as Readonly<Record<string, StreamHandler>>;
+    const owners = new WorkerOwners(coordinator.hot);
+    this.#control = controlService(coordinator, owners).implementation as unknown as Readonly<
+      Record<string, UnaryHandler>
+    >;
+    this.#bulk = bulkService(coordinator, owners).implementation as unknown as Readonly<Record<string, StreamHandler>>;
   }
 
   sync(request: SyncRequest, signal: AbortSignal): Promise<SyncResponse> {

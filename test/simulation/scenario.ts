@@ -68,6 +68,18 @@ export async function grantsOf({ disk, plan }: World): Promise<readonly number[]
   return Array.from({ length: plan.sweep.cells }, (_, number) => byId.get(cellId(number)) ?? 0);
 }
 
+/** Leases of each cell that were taken up. */
+export async function timesHeld({ disk }: World): Promise<readonly number[]> {
+  const rows = await disk.db
+    .selectFrom("attempt")
+    .innerJoin("lease", "lease.token", "attempt.token")
+    .select(["attempt.cell_key", ({ fn }) => fn.countAll<number>().as("times")])
+    .where("lease.ended", "<>", "unaccepted")
+    .groupBy("attempt.cell_key")
+    .execute();
+  return rows.map(({ times }) => Number(times));
+}
+
 /** How leases ended, by token. */
 export async function leaseEnds({ disk }: World): Promise<readonly (string | null)[]> {
   const rows = await disk.db.selectFrom("lease").select("ended").orderBy("token").execute();

@@ -100,7 +100,15 @@ export class ScriptedWorker implements SimWorker {
     process.listed(held.map(({ token }) => token));
     const command = {
       ...this.#identity(),
-      capabilities: { backend: "wasm", maxFuseWidth: 4, memoryBytes: 0, host: "h", pid: 1, packageVersion: "0" },
+      capabilities: {
+        backend: "wasm",
+        maxFuseWidth: 4,
+        memoryBytes: 0,
+        host: "h",
+        pid: 1,
+        packageVersion: "0",
+        numericsVersion: 0,
+      },
       freeSlots,
       held,
       draining: this.draining,

@@ -193,7 +193,10 @@ export class World implements CoordinatorWorld, WorkerWorld {
   }
 
   #startLater(name: string): void {
-    this.clock.after(this.dice.integer(100, 45_000), () => this.startWorker(name));
+    this.clock.after(this.dice.integer(100, 45_000), () => {
+      // Whoever watches over it sees that another one runs.
+      if (!this.workers.some((worker) => worker.id === name && worker.alive)) this.startWorker(name);
+    });
   }
 
   /** From timer to timer, with a look after each. */
@@ -206,6 +209,8 @@ export class World implements CoordinatorWorld, WorkerWorld {
   }
 
   async pass(ms: number): Promise<void> {
+    // What was just asked for begins first.
+    await this.clock.advance(0);
     let over = false;
     this.clock.after(ms, () => (over = true));
     while (!over) await this.step();
