@@ -1,6 +1,7 @@
 /** Named faults of reliability.md: cells, results and sweeps that are not as they should be. */
 import { describe, expect, it } from "vitest";
 import { asSessionId, asWorkerId } from "../../src/core/ids.ts";
+import { resultDigest, type CellResult } from "../../src/result/cell-result.ts";
 import { cellId } from "./cells.ts";
 import { GOOD, resultOf } from "./cell-nature.ts";
 import { begin, findings, finish, grantsOf, overSeeds, WELL } from "./scenario.ts";
@@ -82,7 +83,7 @@ describe("cells", () => {
       expect(await commit({ outcome })).toBe("duplicate-different");
       expect(await findings(world)).toBe(1);
       const [stored] = await world.disk.store().listCells({ sweepSeq: 1, states: [], idPrefix: own }, -1, 1);
-      expect(stored?.result?.json).toBe(json);
+      expect(resultDigest(JSON.parse(stored!.result!.json) as CellResult)).toBe(digest);
     });
   });
 });
