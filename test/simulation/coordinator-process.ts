@@ -18,6 +18,9 @@ import type { Journal } from "./journal.ts";
 import type { ProcessClock } from "./process-clock.ts";
 import type { DiskWeather } from "./weather.ts";
 
+/** Longer than by default: more happens between a decision and its write, in fewer transactions. */
+const GATHER_MS = 10;
+
 export interface CoordinatorWorld {
   readonly clock: FakeClock;
   readonly dice: Dice;
@@ -92,7 +95,13 @@ export class CoordinatorProcess {
       const { clock } = this;
       const { journal } = this.#world;
       const logger = journal.logger(this.name, journal.read ? "debug" : "error");
-      const coordinator = await Coordinator.open({ store, clock, logger, specs: simSpecs });
+      const coordinator = await Coordinator.open({
+        store,
+        clock,
+        logger,
+        specs: simSpecs,
+        timings: { gatherMs: GATHER_MS },
+      });
       if (!this.alive) return;
       void coordinator.failed.then((error) => this.end(messageOf(error), true));
       this.coordinator = coordinator;

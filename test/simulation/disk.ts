@@ -52,7 +52,7 @@ export class Disk {
 
   async close(): Promise<void> {
     this.#open.closing();
-    await this.#open.db.destroy();
+    if (this.#folder !== undefined) await this.#open.db.destroy();
     this.#open.closed();
   }
 }
@@ -60,31 +60,45 @@ export class Disk {
 const inFolder = (folder: string): Promise<SqliteFolder> =>
   openSqliteFolder(folder, (db) => migrate(db, SQLITE_TYPES, folder));
 
-let schema: Promise<readonly string[]> | undefined;
-
-/** The schema is what migrations make of an empty database, run once and copied from then on. */
-async function inMemory(): Promise<SqliteFolder> {
-  const database = openDatabase(":memory:");
-  for (const statement of await (schema ??= readSchema())) database.exec(statement);
-  return { db: kyselyOf(database), closing: () => undefined, closed: () => undefined };
+/** A database in memory, and what a new one has in its tables. */
+interface Memory {
+  readonly database: SqliteDatabase;
+  readonly db: Kysely<Tables>;
+  /** Empties it, but for the rows of a new one. */
+  readonly wipe: string;
 }
 
-async function readSchema(): Promise<readonly string[]> {
+/** Databases of runs that are over: their statements are prepared. */
+const pool: Memory[] = [];
+
+async function inMemory(): Promise<SqliteFolder> {
+  const memory = pool.pop() ?? (await newMemory());
+  const { db, database, wipe } = memory;
+  const closing = (): void => {
+    // A run that failed may have left one open, and is not used again.
+    if (database.isTransaction) return;
+    database.exec(wipe);
+    pool.push(memory);
+  };
+  return { db, closing, closed: () => undefined };
+}
+
+async function newMemory(): Promise<Memory> {
   const database = openDatabase(":memory:");
-  await migrate(kyselyOf(database), SQLITE_TYPES, "simulated");
+  const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
+  await migrate(db, SQLITE_TYPES, "simulated");
   const all = (sql: string) => database.prepare(sql).all() as Readonly<Record<string, string | number>>[];
-  const made = all("select sql from sqlite_master where sql is not null").map((row) => String(row["sql"]));
-  const filled = (["meta", "leader"] as const).flatMap((table) =>
+  const tables = all("select name from sqlite_master where type = 'table'").map((row) => String(row["name"]));
+  const deleted = tables.map((table) => `delete from ${table}`);
+  const filled = tables.flatMap((table) =>
     all(`select * from ${table}`).map((row) => {
       const values = Object.values(row).map((value) => (typeof value === "number" ? value : `'${value}'`));
       return `insert into ${table} values (${values.join(", ")})`;
     }),
   );
-  return [...made, ...filled];
+  const wipe = ["pragma foreign_keys = off", "begin", ...deleted, ...filled, "commit", "pragma foreign_keys = on"];
+  return { database, db, wipe: wipe.join("; ") };
 }
-
-const kyselyOf = (database: SqliteDatabase): Kysely<Tables> =>
-  new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
 
 export interface DiskUser {
   readonly clock: Clock;

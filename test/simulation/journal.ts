@@ -29,6 +29,7 @@ export class Journal {
 
   /** Of one process. A worker sends what it logs: its level is the same whether somebody reads here or not. */
   logger(name: string, level: LogLevel): Logger {
+    if (this.#print === undefined) return silent(level);
     const destination = new Writable({
       write: (line, _encoding, done) => {
         this.note(() => `${name}: ${readable(String(line))}`);
@@ -37,6 +38,18 @@ export class Journal {
     });
     return createLogger({ component: name, level, destination });
   }
+}
+
+const silents = new Map<LogLevel, Logger>();
+
+/** One for all: making one costs more than a run logs. */
+function silent(level: LogLevel): Logger {
+  const known = silents.get(level);
+  if (known !== undefined) return known;
+  const destination = new Writable({ write: (_line, _encoding, done) => done() });
+  const logger = createLogger({ component: "simulated", level, destination });
+  silents.set(level, logger);
+  return logger;
 }
 
 function readable(line: string): string {

@@ -36,7 +36,11 @@ export async function randomFault(world: World): Promise<void> {
     case "stop the coordinator":
       return world.processes.at(-1)?.clock.standStill(dice.pick([1_000, 5_000, 20_000, 45_000]));
     case "cut":
-      return network.cutOff(worker.id, dice.pick(["both", "up", "down"] as const), dice.pick([5_000, 60_000, 600_000]));
+      return network.cutOff(
+        worker.id,
+        dice.pick(["both", "up", "down"] as const),
+        dice.pick([5_000, 5_000, 20_000, 60_000, 600_000]),
+      );
     case "clone":
       return world.startWorker(worker.id);
     case "drain":

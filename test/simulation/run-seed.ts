@@ -10,7 +10,7 @@ import { CALM, FLAKY_DISK, GOOD_DISK, ROUGH, SLOW_DISK, STORM } from "./weather.
 import { World, type Plan, type WorkerKind } from "./world.ts";
 
 /** Faults happen for this long. */
-const FAULTS_MS = 150_000;
+const FAULTS_MS = 60_000;
 /** By then the sweep has ended, whatever happened: a few dozen times as long as without faults. */
 const LIMIT_MS = 3_600_000;
 
@@ -39,10 +39,10 @@ export async function runSeed(seed: number, print?: (line: string) => void): Pro
 }
 
 function planOf(dice: Dice): Plan {
-  const cells = dice.integer(1, 14);
+  const cells = dice.integer(1, 12);
   // A folder is locked for one process.
-  const inFolder = dice.chance(1 / 40);
-  const workers = Array.from({ length: dice.integer(1, 4) }, () =>
+  const inFolder = dice.chance(1 / 100);
+  const workers = Array.from({ length: dice.integer(1, 3) }, () =>
     dice.pick<WorkerKind>(["agent", "agent", "scripted"]),
   );
   return {
@@ -79,11 +79,11 @@ async function play(world: World): Promise<RunReport> {
 async function storm(world: World): Promise<void> {
   const { dice, clock } = world;
   const endMs = clock.monotonicMs() + FAULTS_MS;
-  let nextMs = clock.monotonicMs() + dice.integer(0, 10_000);
+  let nextMs = clock.monotonicMs() + dice.integer(0, 5_000);
   while (clock.monotonicMs() < endMs) {
     if (clock.monotonicMs() >= nextMs) {
       await randomFault(world);
-      nextMs = clock.monotonicMs() + dice.integer(500, 25_000);
+      nextMs = clock.monotonicMs() + dice.integer(200, 9_000);
     }
     await world.step();
   }
