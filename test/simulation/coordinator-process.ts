@@ -3,6 +3,7 @@
  * clock of its own. With others beside it, it stands by until the real election has given it the seat.
  */
 import { Coordinator } from "../../coordinator/coordinator.ts";
+import { isOpen } from "../../coordinator/lease/cell-state.ts";
 import { Election } from "../../coordinator/lead/election.ts";
 import { seatOf, type Seat } from "../../coordinator/store/leader-seat.ts";
 import { DEFAULT_TIMINGS } from "../../coordinator/timings.ts";
@@ -14,6 +15,7 @@ import { simSpecs } from "./cells.ts";
 import { CoordinatorCalls } from "./coordinator-calls.ts";
 import type { Dice } from "./dice.ts";
 import { faultyStore, type Disk, type DiskUser } from "./disk.ts";
+import type { History } from "./history.ts";
 import type { Journal } from "./journal.ts";
 import type { ProcessClock } from "./process-clock.ts";
 import type { DiskWeather } from "./weather.ts";
@@ -25,6 +27,7 @@ export interface CoordinatorWorld {
   readonly clock: FakeClock;
   readonly dice: Dice;
   readonly journal: Journal;
+  readonly history: History;
   readonly disk: Disk;
   readonly diskWeather: DiskWeather;
   /** Several may run at once, and elect who leads. */
@@ -38,8 +41,8 @@ export interface CoordinatorWorld {
 export class CoordinatorProcess {
   readonly name: string;
   readonly clock: ProcessClock;
-  /** Time of its lease clock at which a lease that lived was last listed to it. */
-  readonly listedMs = new Map<LeaseToken, number>();
+  /** When a lease that lived was last listed to it: true time, and how often its own clock had jumped by then. */
+  readonly listedAt = new Map<LeaseToken, { readonly ms: number; readonly jumps: number }>();
   /** Tokens whose end as lost was looked at. */
   readonly judged = new Set<LeaseToken>();
   /** The last token of each cell. */
@@ -47,6 +50,7 @@ export class CoordinatorProcess {
   coordinator: Coordinator | undefined;
   calls: CoordinatorCalls | undefined;
   readonly #world: CoordinatorWorld;
+  #epoch = 0n;
   readonly #resets = new Set<() => void>();
 
   constructor(world: CoordinatorWorld, name: string, clock: ProcessClock) {
@@ -58,6 +62,11 @@ export class CoordinatorProcess {
 
   get alive(): boolean {
     return this.clock.alive;
+  }
+
+  /** Of a clock that nothing is wrong with. */
+  get trueMs(): number {
+    return this.#world.clock.monotonicMs();
   }
 
   /** kill -9. `reset`: those who wait for it are told by its machine; else the machine ended, and they find out. */
@@ -78,12 +87,19 @@ export class CoordinatorProcess {
     return () => this.#resets.delete(tell);
   }
 
+  /** The cell has no result. */
+  isOpen(cellId: CellId): boolean {
+    const state = this.coordinator!.hot.cells.get("", cellId)?.life.state;
+    return state !== undefined && isOpen(state);
+  }
+
   /** A worker says that it holds these. */
   listed(tokens: readonly LeaseToken[]): void {
-    const { leases, leaseClock } = this.coordinator!.hot;
+    const { leases } = this.coordinator!.hot;
+    const at = { ms: this.trueMs, jumps: this.clock.jumps };
     for (const token of tokens) {
       const lease = leases.get(token);
-      if (lease !== undefined && lease.state.kind !== "ended") this.listedMs.set(token, leaseClock.nowMs());
+      if (lease !== undefined && lease.state.kind !== "ended") this.listedAt.set(token, at);
     }
   }
 
@@ -130,7 +146,11 @@ export class CoordinatorProcess {
     const never = new Promise<never>(() => undefined);
     return {
       read: async () => (this.alive ? seat.read() : never),
-      take: async (seen, address) => (this.alive ? seat.take(seen, address) : never),
+      take: async (seen, address) => {
+        const epoch = this.alive ? await seat.take(seen, address) : await never;
+        if (epoch !== undefined) this.#world.history.epoch(epoch);
+        return epoch;
+      },
       renew: async (epoch) => (this.alive ? seat.renew(epoch) : never),
       free: async (epoch) => (this.alive ? seat.free(epoch) : never),
     };
@@ -143,6 +163,11 @@ export class CoordinatorProcess {
       weather: () => this.#world.diskWeather,
       crash: (why) => this.end(why, this.#world.dice.chance(0.5)),
       gone: () => !this.alive,
+      began: (epoch) => {
+        this.#epoch = epoch;
+        this.#world.history.epoch(epoch);
+      },
+      wrote: () => this.#world.history.write(this.#epoch),
     };
   }
 }

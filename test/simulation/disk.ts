@@ -109,6 +109,10 @@ export interface DiskUser {
   crash(why: string): void;
   /** It has ended: it gets no answer any more. */
   gone(): boolean;
+  /** Its epoch begins. */
+  began(epoch: bigint): void;
+  /** A transaction of it was applied. */
+  wrote(): void;
 }
 
 const NEVER = new Promise<never>(() => undefined);
@@ -122,11 +126,17 @@ export function faultyStore(inner: Store, user: DiskUser): Store {
       if (name === "close") return async () => undefined;
       const call = async (...given: unknown[]): Promise<unknown> =>
         (await Reflect.apply(member, target, given)) as unknown;
-      return name === "apply"
-        ? (...given: unknown[]) => write(user, () => call(...given))
-        : (...given: unknown[]) => read(user, () => call(...given));
+      if (name === "apply") return (...given: unknown[]) => write(user, () => call(...given));
+      if (name === "beginEpoch") return () => begin(user, target);
+      return (...given: unknown[]) => read(user, () => call(...given));
     },
   });
+}
+
+async function begin(user: DiskUser, store: Store): Promise<bigint> {
+  const epoch = await store.beginEpoch();
+  user.began(epoch);
+  return epoch;
 }
 
 async function write(user: DiskUser, apply: () => Promise<unknown>): Promise<void> {
@@ -141,6 +151,7 @@ async function write(user: DiskUser, apply: () => Promise<unknown>): Promise<voi
   if (user.gone()) return NEVER;
   if (dice.chance(writeFails)) throw new OccamError("internal", "SQLITE_FULL: database or disk is full");
   await apply();
+  user.wrote();
   if (dice.chance(crashAfter)) {
     user.crash("between a write and its acknowledgement");
     return NEVER;

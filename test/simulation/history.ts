@@ -24,8 +24,25 @@ export class History {
   fenced = 0;
   /** Answers that were wrong as they were given. */
   readonly wrong: string[] = [];
+  /** Shards of a cell must be no wider than this: a wider one was out of memory. */
+  readonly fits = new Map<string, number>();
+  /** A sweep was cancelled in this run. */
+  cancelled = false;
   readonly #grantedTo = new Map<LeaseToken, string>();
   readonly #newest = new Map<string, Told>();
+
+  /** The newest epoch that has begun. */
+  #epoch = 0n;
+
+  epoch(begun: bigint): void {
+    if (begun > this.#epoch) this.#epoch = begun;
+  }
+
+  /** A coordinator of this epoch has written. */
+  write(epoch: bigint): void {
+    if (epoch < this.#epoch)
+      this.wrong.push(`a write of epoch ${epoch} was applied after epoch ${this.#epoch} had begun`);
+  }
 
   /** A coordinator answers with a grant. */
   grant(epoch: bigint, workerId: string, token: LeaseToken, cellIds: readonly string[]): void {
@@ -48,7 +65,12 @@ export class History {
     if (newest === undefined || told.token > newest.token) this.#newest.set(cellId, told);
   }
 
-  commit(cellId: CellId, token: LeaseToken, answer: string, digest: string): void {
+  /** @param open the cell has no result, as the coordinator sees it that answers */
+  commit(cellId: CellId, token: LeaseToken, answer: string, digest: string, open: boolean): void {
+    // What is paid for is taken. Of a cell that was cancelled it is not, and it may be open again by now.
+    if (answer === "fenced" && digest !== "" && open && !this.cancelled) {
+      this.wrong.push(`a result of cell ${cellId} under ${token} was dropped, and the cell has none`);
+    }
     this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1);
     if (answer === "committed") this.committed.push({ cellId, token, digest });
     if (answer === "duplicate-different") this.different.push({ cellId, token, digest });

@@ -115,15 +115,35 @@ export function checkHistory(history: History): void {
   }
 }
 
-/** A lease is taken for lost only when it was not listed for a whole ttl. */
-export function checkExpiry({ coordinator, listedMs, judged }: CoordinatorProcess): void {
-  const { hot } = coordinator!;
-  for (const lease of hot.leases.all()) {
+/** Of a jump of its clock a coordinator cannot know that nothing happened in so much of it. */
+const JUMP_MS = 3_000;
+
+/** A lease is taken for lost only when it was not listed for a whole ttl, whatever the coordinator's clocks say. */
+export function checkExpiry(process: CoordinatorProcess): void {
+  const { coordinator, listedAt, judged, clock } = process;
+  const { leases, timings } = coordinator!.hot;
+  for (const lease of leases.all()) {
     if (lease.state.kind !== "ended" || lease.state.end !== "lost" || judged.has(lease.token)) continue;
     judged.add(lease.token);
-    const atMs = listedMs.get(lease.token);
-    if (atMs === undefined) continue;
-    const silentMs = hot.leaseClock.nowMs() - atMs;
-    must(silentMs >= hot.timings.leaseTtlMs, () => `lease ${lease.token} ended ${silentMs} ms after it was listed`);
+    const at = listedAt.get(lease.token);
+    if (at === undefined) continue;
+    const silentMs = process.trueMs - at.ms;
+    const leastMs = timings.leaseTtlMs - JUMP_MS * (clock.jumps - at.jumps);
+    must(silentMs >= leastMs, () => `lease ${lease.token} ended ${silentMs} ms after it was listed`);
+  }
+}
+
+/** A cell that was out of memory in a shard is not in one as wide again. */
+export function checkWidths({ hot }: Coordinator, fits: Map<string, number>): void {
+  for (const { token, width, members } of hot.leases.all()) {
+    for (const { cell, ended } of members.values()) {
+      const fit = fits.get(cell.id) ?? Infinity;
+      if (ended === "out-of-memory") fits.set(cell.id, Math.min(fit, Math.max(1, Math.floor(width / 2))));
+      else
+        must(
+          ended !== undefined || width <= fit,
+          () => `lease ${token} is ${width} wide, and cell ${cell.id} fits into ${fit}`,
+        );
+    }
   }
 }

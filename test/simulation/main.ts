@@ -106,7 +106,7 @@ async function runAll(seeds: number, first: number): Promise<number> {
 
 async function runOne(seed: number): Promise<number> {
   try {
-    const { steps, restarts, tookMs } = await runSeed(seed, (line) => console.log(line));
+    const { steps, restarts, tookMs } = await runSeed(seed, { print: (line) => console.log(line) });
     console.log(`seed ${seed} holds: ${steps} steps, ${restarts} restarts, ${tookMs / 1000} s`);
     return EXIT.ok;
   } catch (error) {

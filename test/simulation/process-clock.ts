@@ -10,6 +10,8 @@ export class ProcessClock implements Clock {
   /** Of its date, and of its monotonic time, which only ever jumps ahead. */
   #dateOffMs: number;
   #aheadMs = 0;
+  /** How often it jumped. */
+  jumps = 0;
   #stillUntilMs = 0;
   #alive = true;
 
@@ -77,6 +79,7 @@ export class ProcessClock implements Clock {
 
   /** The machine slept, and its timers did not notice. */
   jumpAhead(ms: number): void {
+    this.jumps += 1;
     this.#aheadMs += ms;
     this.#dateOffMs += ms;
   }

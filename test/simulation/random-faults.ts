@@ -51,6 +51,7 @@ export async function randomFault(world: World): Promise<void> {
     case "cancel": {
       const sweep = world.coordinator?.hot.sweeps.all()[0];
       if (sweep === undefined) return;
+      world.history.cancelled = true;
       void world.coordinator?.sweeps.cancel(sweep).catch(() => undefined);
       return void clock.after(dice.integer(0, 20_000), () => world.submit());
     }

@@ -20,15 +20,19 @@ export interface RunReport {
   readonly tookMs: number;
 }
 
-/**
- * @param print is given a line for everything that happens
- * @throws Violation, with the seed in its message, when an invariant is broken
- */
-export async function runSeed(seed: number, print?: (line: string) => void): Promise<RunReport> {
+export interface RunOptions {
+  /** Is given a line for everything that happens. */
+  readonly print?: (line: string) => void;
+  /** What is not by chance. */
+  readonly plan?: Partial<Plan>;
+}
+
+/** @throws Violation, with the seed in its message, when an invariant is broken */
+export async function runSeed(seed: number, { print, plan }: RunOptions = {}): Promise<RunReport> {
   const dice = new Dice(seed);
   let world: World | undefined;
   try {
-    world = await World.make(planOf(dice), dice, print);
+    world = await World.make({ ...planOf(dice), ...plan }, dice, print);
     return await play(world);
   } catch (error) {
     const what = error instanceof Violation ? error.message : error instanceof Error ? error.stack : String(error);

@@ -268,7 +268,7 @@ export class ScriptedWorker implements SimWorker {
     return this.#call(CALL_MS, async (process) => {
       const answer = await process.coordinator!.commit(command);
       const digest = outcome.kind === "result" ? outcome.digest : "";
-      this.#world.history.commit(cellId, token, answer.outcome, digest);
+      this.#world.history.commit(cellId, token, answer.outcome, digest, process.isOpen(cellId));
       return answer;
     });
   }

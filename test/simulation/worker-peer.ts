@@ -33,7 +33,8 @@ export function workerPeer(network: Network, history: History, from: Caller): Co
           const response = await process.calls!.commit(request, serverSignal);
           const digest = request.outcome?.$case === "result" ? request.outcome.value.digest : "";
           const answer = commitOutcome.fromWire(response.outcome);
-          history.commit(asCellId(request.cellId), asLeaseToken(request.token), answer, digest);
+          const cellId = asCellId(request.cellId);
+          history.commit(cellId, asLeaseToken(request.token), answer, digest, process.isOpen(cellId));
           return response;
         },
         signal,

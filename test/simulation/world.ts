@@ -14,7 +14,7 @@ import { CoordinatorProcess, type CoordinatorWorld } from "./coordinator-process
 import type { Dice } from "./dice.ts";
 import { Disk } from "./disk.ts";
 import { History } from "./history.ts";
-import { checkExpiry, checkHistory, checkMemory } from "./invariants.ts";
+import { checkExpiry, checkHistory, checkMemory, checkWidths } from "./invariants.ts";
 import { Journal } from "./journal.ts";
 import { Network } from "./network.ts";
 import { ProcessClock } from "./process-clock.ts";
@@ -241,6 +241,7 @@ export class World implements CoordinatorWorld, WorkerWorld {
       if (process.coordinator === undefined) continue;
       checkMemory(process.coordinator, process.newest);
       checkExpiry(process);
+      checkWidths(process.coordinator, this.history.fits);
     }
     checkHistory(this.history);
   }
