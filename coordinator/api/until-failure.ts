@@ -27,7 +27,7 @@ export class UntilFailure<T> {
 
   #next(): Promise<IteratorResult<T>> {
     return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) return reject(this.#failure.error as Error);
+      if (this.#failure !== undefined) return reject(this.#failure.error);
       this.#raise = reject;
       this.#messages.next().then(resolve, reject);
     });

@@ -54,7 +54,7 @@ export class CoordinatorCalls {
 }
 
 /** Never settles when the caller goes away: adapters answer nothing then. */
-function unary<Q, R>(handler: UnaryHandler, request: Q, signal: AbortSignal): Promise<R> {
+function unary<R>(handler: UnaryHandler, request: unknown, signal: AbortSignal): Promise<R> {
   return new Promise((resolve, reject) => {
     const on = (_event: string, listener: () => void): void =>
       signal.addEventListener("abort", listener, { once: true });

@@ -74,7 +74,7 @@ async function runAll(seeds: number, first: number): Promise<number> {
     new Promise((resolve) => {
       const child = fork(fileURLToPath(import.meta.url), ["serve"]);
       const give = (): void => {
-        if (next >= end || failures.length >= FAILURES_MAX) return void child.disconnect();
+        if (next >= end || failures.length >= FAILURES_MAX) return child.disconnect();
         const to = Math.min(end, next + PART);
         child.send({ from: next, to });
         next = to;

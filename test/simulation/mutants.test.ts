@@ -304,7 +304,6 @@ describe("the simulation finds it when", () => {
     for (let seed = 1; seed <= SEEDS && violations.length === 0; seed += 1) {
       await runSeed(seed, { plan }).catch((error: unknown) => violations.push(String(error)));
     }
-    if (process.env["OCCAM_SIM_SAY"]) console.log(violations[0]);
     expect(violations).toHaveLength(1);
     expect(violations[0]).toMatch(found);
   });

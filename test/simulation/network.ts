@@ -123,24 +123,28 @@ export class Network {
         }
         const takeBack = process.onReset(() => first && breaks());
         if (first && dice.chance(weather.brokenInFlight)) breaks();
-        process.clock.deliver(() => {
-          void run(process, server.signal)
-            .then(
-              (value) => () => resolve(value),
-              (error: unknown) => () => reject(error as Error),
-            )
-            .then((answer) => {
-              takeBack();
-              // The sender of a repeated message does not wait for the second answer, and a dead process sends none.
-              if (!first || !process.alive || dice.chance(weather.replyLost)) return;
-              clock.after(this.delayMs(), () => {
-                if (!this.isCut(from.id, "down")) from.clock.deliver(() => settle(answer));
-              });
-            });
-        });
+        const serve = async (): Promise<void> => {
+          const outcome = await settled(() => run(process, server.signal));
+          takeBack();
+          // The sender of a repeated message does not wait for the second answer, and a dead process sends none.
+          if (!first || !process.alive || dice.chance(weather.replyLost)) return;
+          const answer = (): void => ("error" in outcome ? reject(outcome.error) : resolve(outcome.value));
+          clock.after(this.delayMs(), () => {
+            if (!this.isCut(from.id, "down")) from.clock.deliver(() => settle(answer));
+          });
+        };
+        process.clock.deliver(() => void serve());
       };
       if (!dice.chance(weather.requestLost)) clock.after(this.delayMs(), () => arrive(true));
       if (dice.chance(weather.requestTwice)) clock.after(this.delayMs(), () => arrive(false));
     });
+  }
+}
+
+async function settled<R>(run: () => Promise<R>): Promise<{ readonly value: R } | { readonly error: unknown }> {
+  try {
+    return { value: await run() };
+  } catch (error) {
+    return { error };
   }
 }

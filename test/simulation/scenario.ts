@@ -77,7 +77,7 @@ export async function timesHeld({ disk }: World): Promise<readonly number[]> {
     .where("lease.ended", "<>", "unaccepted")
     .groupBy("attempt.cell_key")
     .execute();
-  return rows.map(({ times }) => Number(times));
+  return rows.map(({ times }) => times);
 }
 
 /** How leases ended, by token. */

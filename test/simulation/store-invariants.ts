@@ -27,7 +27,7 @@ export async function checkPromises(store: Store, history: History): Promise<voi
   for (const { cellId, token, kind, count } of history.acked.values()) {
     const key = (await store.findAttempt(token, cellId))?.cell.key;
     must(key !== undefined, () => `records of an attempt ${token} were acknowledged that the store does not know`);
-    const stream = await store.findStream({ kind, cellKey: key!, token, sessionId: "" });
+    const stream = await store.findStream({ kind, cellKey: key, token, sessionId: "" });
     const stored = stream?.nextOffset ?? 0;
     must(stored >= count, () => `${count} ${kind} of ${cellId} were acknowledged, ${stored} are stored`);
   }

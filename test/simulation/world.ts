@@ -89,7 +89,7 @@ export class World implements CoordinatorWorld, WorkerWorld {
 
   async close(): Promise<void> {
     for (const worker of this.workers) worker.kill();
-    for (const process of [...this.processes]) process.clock.kill();
+    for (const process of this.processes) process.clock.kill();
     await this.#disk?.close();
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true });
   }
@@ -211,9 +211,10 @@ export class World implements CoordinatorWorld, WorkerWorld {
   async pass(ms: number): Promise<void> {
     // What was just asked for begins first.
     await this.clock.advance(0);
-    let over = false;
-    this.clock.after(ms, () => (over = true));
-    while (!over) await this.step();
+    const endMs = this.clock.monotonicMs() + ms;
+    // So that time comes to it.
+    this.clock.after(ms, () => undefined);
+    while (this.clock.monotonicMs() < endMs) await this.step();
   }
 
   /** @throws Violation when it does not come true in time */
