@@ -15,6 +15,7 @@ import type { SentLine } from "../ingest/bound-line.ts";
 import { PushCredit } from "../ingest/push-credit.ts";
 import type { PushCommand } from "../ingest/push.ts";
 import { LIMITS } from "../limits.ts";
+import { UntilFailure } from "./until-failure.ts";
 import { atMost, shortText } from "./within.ts";
 import { claimSession, type WorkerOwners } from "./worker-owners.ts";
 
@@ -43,15 +44,17 @@ interface Desk {
 async function pushAll(desk: Desk, requests: AsyncIterable<PushRequest>, send: Send<PushResponse>): Promise<void> {
   const underWay: Promise<void>[] = [];
   let answers: Promise<void> = Promise.resolve();
+  // Its sender may wait for the answer before it sends more.
+  const untilFailure = new UntilFailure(requests);
   desk.credit.opened();
   try {
-    for await (const request of requests) {
+    for await (const request of untilFailure) {
       const { workerId } = request;
       const reply = pushOne(desk, request);
       // The first failure ends the call; the others are not to be raised as unhandled.
       reply.catch(() => undefined);
       answers = answers.then(async () => send({ ...(await reply), windowBytes: desk.credit.windowBytes }));
-      answers.catch(() => undefined);
+      answers.catch((error: unknown) => untilFailure.fail(error));
       underWay.push(answers);
       // One of them at least stays under way: the answers of other calls of this worker are not waited for here.
       while (underWay.length >= LIMITS.pushWindow || (underWay.length > 1 && desk.credit.isFull(workerId))) {

@@ -1,34 +1,37 @@
 /**
  * The clock that leases run on: monotonic time, less the time in which this process itself stood still (stopped, swapped out,
  * a sleeping laptop). While it stood still no heartbeat could be read, so none was missed.
+ *
+ * It never goes back, and it never runs ahead either: whoever asks before the first tick after a standstill is told what that
+ * tick will say. A lease that were renewed by a clock an hour ahead would outlive its worker by that hour.
  */
 import type { Clock } from "../../src/core/clock.ts";
 
-/** A tick that comes later than this many periods means that the process stood still. */
+/** More than so many periods between two ticks mean that the process stood still. */
 const LATE_TICKS = 3;
 
 export class LeaseClock {
   readonly #clock: Clock;
-  readonly #tickMs: number;
+  /** The longest that may pass between two ticks. */
+  readonly #lateMs: number;
   #tickedMs: number;
   #stoodStillMs = 0;
 
   constructor(clock: Clock, tickMs: number) {
     this.#clock = clock;
-    this.#tickMs = tickMs;
+    this.#lateMs = LATE_TICKS * tickMs;
     this.#tickedMs = clock.monotonicMs();
   }
 
   nowMs(): number {
-    return this.#clock.monotonicMs() - this.#stoodStillMs;
+    return Math.min(this.#clock.monotonicMs(), this.#tickedMs + this.#lateMs) - this.#stoodStillMs;
   }
 
-  /** To be called every `tickMs`. Returns how long the process stood still since the last call. */
+  /** To be called once every period. Returns how long the process stood still since the last call. */
   tick(): number {
     const nowMs = this.#clock.monotonicMs();
-    const gapMs = nowMs - this.#tickedMs;
+    const stillMs = Math.max(0, nowMs - this.#tickedMs - this.#lateMs);
     this.#tickedMs = nowMs;
-    const stillMs = gapMs > LATE_TICKS * this.#tickMs ? gapMs - this.#tickMs : 0;
     this.#stoodStillMs += stillMs;
     return stillMs;
   }

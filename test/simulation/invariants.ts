@@ -1,27 +1,23 @@
-/** What must hold after every step of a run, and what must hold of the store after a restart and at the end. */
+/** What must hold of a coordinator's memory, and of what workers were told, after every step of a run. */
 import type { Coordinator } from "../../coordinator/coordinator.ts";
 import { isOpen } from "../../coordinator/lease/cell-state.ts";
-import { decodeChunk } from "../../coordinator/ingest/metric-chunk.ts";
-import type { Store } from "../../coordinator/store/store.ts";
+import { simSpecs } from "./cells.ts";
+import type { CoordinatorProcess } from "./coordinator-process.ts";
+import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import type { History } from "./history.ts";
+import { must } from "./violation.ts";
 
-/** A broken invariant. */
-export class Violation extends Error {
-  override readonly name = "Violation";
-}
-
-function must(condition: boolean, what: () => string): void {
-  if (!condition) throw new Violation(what());
-}
-
-/** Cells, leases, queues and counts of the coordinator's memory fit together. */
-export function checkMemory(coordinator: Coordinator): void {
-  checkCells(coordinator);
+/**
+ * Cells, leases, queues and counts of the coordinator's memory fit together.
+ * @param newest the last token of each cell, which only grows
+ */
+export function checkMemory(coordinator: Coordinator, newest: Map<CellId, LeaseToken>): void {
+  checkCells(coordinator, newest);
   checkLeases(coordinator);
   checkCounts(coordinator);
 }
 
-function checkCells({ hot }: Coordinator): void {
+function checkCells({ hot }: Coordinator, newest: Map<CellId, LeaseToken>): void {
   let queued = 0;
   for (const cell of hot.cells.all()) {
     const { state } = cell.life;
@@ -29,6 +25,12 @@ function checkCells({ hot }: Coordinator): void {
     if (state.kind === "quarantined")
       must(state.reason !== "", () => `cell ${cell.id} is quarantined without a reason`);
     if (state.kind !== "leased" && state.kind !== "running") continue;
+    const before = newest.get(cell.id);
+    must(
+      before === undefined || before <= state.token,
+      () => `cell ${cell.id} went from token ${before} to ${state.token}`,
+    );
+    newest.set(cell.id, state.token);
     const lease = hot.leases.get(state.token);
     const member = lease?.members.get(cell.id);
     must(
@@ -57,12 +59,34 @@ function checkLeases({ hot }: Coordinator): void {
     }
     must(open > 0, () => `lease ${lease.token} lives without a cell`);
     const overMs = nowMs - lease.state.deadlineMs;
-    must(overMs <= hot.timings.tickMs, () => `lease ${lease.token} lives ${overMs} ms beyond its deadline`);
+    // So long a process may stand still, and its look at the deadlines with it, without being told from a slow one.
+    must(overMs <= 3 * hot.timings.tickMs, () => `lease ${lease.token} lives ${overMs} ms beyond its deadline`);
+    const { leaseTtlMs, acceptMs, readoptionMs } = hot.timings;
+    must(
+      -overMs <= Math.max(leaseTtlMs, acceptMs, readoptionMs),
+      () => `lease ${lease.token} ends only in ${-overMs} ms`,
+    );
   }
 }
 
+const gridSizes = new Map<string, number>();
+
+function gridSizeOf(specText: string): number {
+  const known = gridSizes.get(specText);
+  if (known !== undefined) return known;
+  const { gridSize } = simSpecs.read(specText, "");
+  gridSizes.set(specText, gridSize);
+  return gridSize;
+}
+
+/** The states of a sweep's cells add up to its grid, and those of its open cells are what memory says. */
 function checkCounts({ hot }: Coordinator): void {
   for (const sweep of hot.sweeps.all()) {
+    const gridSize = gridSizeOf(sweep.record.specText);
+    must(
+      sweep.expanded ? sweep.total === gridSize : sweep.total <= gridSize,
+      () => `sweep ${sweep.record.id} counts ${JSON.stringify(sweep.counts)} of a grid of ${gridSize}`,
+    );
     const counted = { pending: 0, leased: 0, running: 0 };
     for (const cell of hot.cells.all()) {
       const { kind } = cell.life.state;
@@ -80,11 +104,9 @@ function checkCounts({ hot }: Coordinator): void {
   }
 }
 
-/** Tokens are granted in growing order; one result at the most was ever taken for a cell. */
+/** One result at the most was ever taken for a cell, and no answer was wrong as it was given. */
 export function checkHistory(history: History): void {
-  const { granted } = history;
-  // Grants reach workers out of order, but no token twice under two names: the store orders them.
-  must(new Set(granted).size === granted.length, () => "a token was granted twice");
+  must(history.wrong.length === 0, () => history.wrong.join("; "));
   const taken = new Map<string, bigint>();
   for (const { cellId, token } of history.committed) {
     const before = taken.get(cellId);
@@ -93,85 +115,35 @@ export function checkHistory(history: History): void {
   }
 }
 
-/** A lease is taken for lost only when it was not listed for a whole ttl. */
-export function checkExpiry(coordinator: Coordinator, history: History, ended: Set<bigint>): void {
-  const { hot } = coordinator;
-  for (const lease of hot.leases.all()) {
-    if (lease.state.kind !== "ended" || lease.state.end !== "lost" || ended.has(lease.token)) continue;
-    ended.add(lease.token);
-    const listedMs = history.listedMs.get(lease.token);
-    if (listedMs === undefined) continue;
-    const silentMs = hot.leaseClock.nowMs() - listedMs;
-    must(silentMs >= hot.timings.leaseTtlMs, () => `lease ${lease.token} ended ${silentMs} ms after it was listed`);
+/** Of a jump of its clock a coordinator cannot know that nothing happened in so much of it. */
+const JUMP_MS = 3_000;
+
+/** A lease is taken for lost only when it was not listed for a whole ttl, whatever the coordinator's clocks say. */
+export function checkExpiry(process: CoordinatorProcess): void {
+  const { coordinator, listedAt, judged, clock } = process;
+  const { leases, timings } = coordinator!.hot;
+  for (const lease of leases.all()) {
+    if (lease.state.kind !== "ended" || lease.state.end !== "lost" || judged.has(lease.token)) continue;
+    judged.add(lease.token);
+    const at = listedAt.get(lease.token);
+    if (at === undefined) continue;
+    const silentMs = process.trueMs - at.ms;
+    const leastMs = timings.leaseTtlMs - JUMP_MS * (clock.jumps - at.jumps);
+    must(silentMs >= leastMs, () => `lease ${lease.token} ended ${silentMs} ms after it was listed`);
   }
 }
 
-/** Everything that a worker was told is in the store. To be called when nothing is on its way to it. */
-export async function checkPromises(store: Store, history: History): Promise<void> {
-  for (const { cellId, token, digest } of history.committed) {
-    const found = await store.findAttempt(token, cellId);
-    must(
-      found?.cell.state === "committed" && found.cell.digest === digest && found.ended === "committed",
-      () => `cell ${cellId} was acknowledged as committed under ${token} and the store says ${found?.cell.state}`,
-    );
-  }
-  for (const { cellId, token, kind, count } of history.acked.values()) {
-    const key = (await store.findAttempt(token, cellId))?.cell.key;
-    must(key !== undefined, () => `records of an attempt ${token} were acknowledged that the store does not know`);
-    const stream = await store.findStream({ kind, cellKey: key!, token, sessionId: "" });
-    const stored = stream?.nextOffset ?? 0;
-    must(stored >= count, () => `${count} ${kind} of ${cellId} were acknowledged, ${stored} are stored`);
-  }
-  const findings = await store.listFindings();
-  for (const { cellId, token, digest } of history.different) {
-    must(
-      findings.some((finding) => finding.cellId === cellId && finding.token === token && finding.digest === digest),
-      () => `a different result of ${cellId} was acknowledged and is not recorded`,
-    );
-  }
-}
-
-/** What each cell came to, and that its streams are whole: record i of a stream is the i-th that was made. */
-export async function checkOutcome(
-  coordinator: Coordinator,
-  sweepSeq: number,
-  cells: number,
-  expected: (index: number) => { readonly outcome: "committed" | "quarantined" | "either"; readonly points: number },
-): Promise<void> {
-  const { store } = coordinator.hot;
-  const rows = await store.listCells({ sweepSeq, states: [], idPrefix: "" }, -1, cells + 1);
-  must(rows.length === cells, () => `the sweep has ${rows.length} cells, not ${cells}`);
-  const points = new Map<string, number>();
-  for (const { cellId, data, firstOffset } of await allChunks(store, sweepSeq)) {
-    const before = points.get(cellId) ?? 0;
-    must(firstOffset === before, () => `a chunk of ${cellId} starts at ${firstOffset}, not at ${before}`);
-    const { step } = decodeChunk(data);
-    for (const [index, at] of step.entries()) {
-      must(at === BigInt(before + index), () => `point ${before + index} of ${cellId} is that of step ${at}`);
+/** A cell that was out of memory in a shard is not in one as wide again. */
+export function checkWidths({ hot }: Coordinator, fits: Map<string, number>): void {
+  for (const { token, width, members } of hot.leases.all()) {
+    for (const { cell, ended } of members.values()) {
+      const fit = fits.get(cell.id) ?? Infinity;
+      if (ended === "out-of-memory") fits.set(cell.id, Math.min(fit, Math.max(1, Math.floor(width / 2))));
+      else
+        must(
+          ended !== undefined || width <= fit,
+          () => `lease ${token} is ${width} wide, and cell ${cell.id} fits into ${fit}`,
+        );
     }
-    points.set(cellId, before + step.length);
-  }
-  for (const row of rows) {
-    const wanted = expected(row.gridIndex);
-    const fits = wanted.outcome === "either" ? ["committed", "quarantined"] : [wanted.outcome];
-    must(
-      fits.includes(row.state),
-      () => `cell ${row.gridIndex} is ${row.state} (${row.reason}), not ${wanted.outcome}`,
-    );
-    if (row.state === "quarantined") must(row.reason !== "", () => `cell ${row.gridIndex} has no reason`);
-    if (row.state !== "committed") continue;
-    const have = points.get(row.id) ?? 0;
-    must(have === wanted.points, () => `cell ${row.gridIndex} has ${have} points of ${wanted.points}`);
-  }
-}
-
-async function allChunks(store: Store, sweepSeq: number) {
-  const chunks = [];
-  let after = { gridIndex: -1, firstOffset: -1 };
-  for (;;) {
-    const page = await store.listChunks(sweepSeq, "", after, 50);
-    chunks.push(...page);
-    if (page.length < 50) return chunks;
-    after = page.at(-1)!;
   }
 }

@@ -1,119 +1,150 @@
 /**
- * A network that loses, delays, repeats and reorders messages in both directions, between workers and whichever coordinator
- * runs at the moment.
+ * A network that loses, delays, repeats and reorders messages in both directions, between workers and whichever coordinators
+ * run at the moment; that can be cut, for one worker and one direction; and on which bulk streams keep their order or break.
  */
+import type { PushRequest, PushResponse } from "../../proto/gen/occam/v1/bulk.ts";
 import { OccamError } from "../../src/core/errors.ts";
+import type { Duplex } from "../../src/rpc/client-calls.ts";
+import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from "../../src/rpc/limits.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
-import type { Coordinator } from "../../coordinator/coordinator.ts";
+import { BulkChannel } from "./bulk-channel.ts";
+import type { CoordinatorProcess } from "./coordinator-process.ts";
 import type { Dice } from "./dice.ts";
+import type { ProcessClock } from "./process-clock.ts";
+import type { Weather } from "./weather.ts";
 
-export interface Weather {
-  /** Shares of messages. */
-  readonly requestLost: number;
-  readonly replyLost: number;
-  readonly requestTwice: number;
-  readonly delayMaxMs: number;
-  /** Share of messages that come much later. */
-  readonly late: number;
-  readonly lateMaxMs: number;
+/** Who calls. */
+export interface Caller {
+  readonly id: string;
+  readonly clock: ProcessClock;
 }
 
-export const CALM: Weather = { requestLost: 0, replyLost: 0, requestTwice: 0, delayMaxMs: 5, late: 0, lateMaxMs: 0 };
-export const ROUGH: Weather = {
-  requestLost: 0.05,
-  replyLost: 0.1,
-  requestTwice: 0.1,
-  delayMaxMs: 200,
-  late: 0.05,
-  lateMaxMs: 40_000,
-};
-/** F5: a quarter of the requests, half of the replies. */
-export const STORM: Weather = {
-  requestLost: 0.25,
-  replyLost: 0.5,
-  requestTwice: 0.2,
-  delayMaxMs: 1_000,
-  late: 0.1,
-  lateMaxMs: 120_000,
-};
+export type Direction = "up" | "down" | "both";
 
-/** The coordinator that runs, if any, and what it is called against. */
-export interface Target {
-  current(): Coordinator | undefined;
+export interface NetworkOptions {
+  readonly clock: FakeClock;
+  readonly dice: Dice;
+  readonly weather: Weather;
+  /** The coordinator that a message of this worker reaches now; undefined: none serves. */
+  readonly reach: (worker: string) => CoordinatorProcess | undefined;
 }
 
 export class Network {
   weather: Weather;
-  readonly #clock: FakeClock;
-  readonly #dice: Dice;
-  readonly #target: Target;
-  /** Workers that nothing reaches and that reach nothing. */
-  readonly #cutOff = new Set<string>();
+  readonly clock: FakeClock;
+  readonly dice: Dice;
+  readonly reach: NetworkOptions["reach"];
+  /** Until when nothing passes, by "worker/direction". */
+  readonly #cut = new Map<string, number>();
+  readonly #channels = new Set<BulkChannel>();
 
-  constructor(clock: FakeClock, dice: Dice, target: Target, weather: Weather) {
-    this.#clock = clock;
-    this.#dice = dice;
-    this.#target = target;
+  constructor({ clock, dice, weather, reach }: NetworkOptions) {
+    this.clock = clock;
+    this.dice = dice;
     this.weather = weather;
+    this.reach = reach;
   }
 
-  cutOff(worker: string, forMs: number): void {
-    this.#cutOff.add(worker);
-    this.#clock.after(forMs, () => this.#cutOff.delete(worker));
+  /** Nothing passes for a while. What is open stays open until it is missed. */
+  cutOff(worker: string, direction: Direction, forMs: number): void {
+    const untilMs = this.clock.monotonicMs() + forMs;
+    for (const way of direction === "both" ? (["up", "down"] as const) : [direction]) {
+      this.#cut.set(`${worker}/${way}`, Math.max(this.#cut.get(`${worker}/${way}`) ?? 0, untilMs));
+    }
+    const silentMs = KEEPALIVE_TIME_MS + KEEPALIVE_TIMEOUT_MS;
+    if (forMs <= silentMs) return;
+    const open = [...this.#channels].filter((channel) => channel.worker === worker);
+    this.clock.after(silentMs, () => {
+      for (const channel of open) channel.break("the connection was silent for too long");
+    });
   }
 
-  /** Rejects with "unavailable" when no answer comes in time. */
+  /** When a message may pass. */
+  opensMs(worker: string, way: "up" | "down"): number {
+    return this.#cut.get(`${worker}/${way}`) ?? 0;
+  }
+
+  isCut(worker: string, way: "up" | "down"): boolean {
+    return this.opensMs(worker, way) > this.clock.monotonicMs();
+  }
+
+  delayMs(): number {
+    const { late, lateMaxMs, delayMaxMs } = this.weather;
+    return this.dice.chance(late) ? this.dice.integer(0, lateMaxMs) : this.dice.integer(0, delayMaxMs);
+  }
+
+  openBulk(from: Caller): Duplex<PushRequest, PushResponse> {
+    const channel = new BulkChannel(this, from, () => this.#channels.delete(channel));
+    this.#channels.add(channel);
+    return channel;
+  }
+
+  /** Rejects with "unavailable" when no answer comes in time, or when it is known that none will. */
   call<R>(
-    worker: string,
+    from: Caller,
     timeoutMs: number,
-    run: (coordinator: Coordinator, signal: AbortSignal) => Promise<R>,
+    run: (process: CoordinatorProcess, signal: AbortSignal) => Promise<R>,
+    givenUp?: AbortSignal,
   ): Promise<R> {
     return new Promise<R>((resolve, reject) => {
-      const caller = new AbortController();
-      const cancelTimer = this.#clock.after(timeoutMs, () => {
-        caller.abort();
-        reject(new OccamError("unavailable", "no answer in time"));
-      });
-      const answered = (settle: () => void): void => {
+      if (givenUp?.aborted === true) return reject(new OccamError("cancelled", "the call was given up"));
+      const server = new AbortController();
+      const { weather, dice, clock } = this;
+      let over = false;
+      const settle = (act: () => void): void => {
+        if (over) return;
+        over = true;
         cancelTimer();
-        settle();
+        givenUp?.removeEventListener("abort", giveUp);
+        act();
       };
-      const deliver = (first: boolean): void => {
-        void this.#deliver(worker, caller.signal, run, (outcome) => {
-          // The sender of a repeated message does not wait for the second answer.
-          if (!first) return;
-          answered(() => ("value" in outcome ? resolve(outcome.value) : reject(outcome.error)));
+      const fail = (code: "unavailable" | "cancelled", text: string): void =>
+        settle(() => reject(new OccamError(code, text)));
+      const cancelTimer = from.clock.after(timeoutMs, () => {
+        server.abort();
+        fail("unavailable", "no answer in time");
+      });
+      const giveUp = (): void => {
+        clock.after(this.delayMs(), () => server.abort());
+        fail("cancelled", "the call was given up");
+      };
+      givenUp?.addEventListener("abort", giveUp, { once: true });
+      const breaks = (): void => {
+        clock.after(this.delayMs(), () => {
+          if (!this.isCut(from.id, "down")) from.clock.deliver(() => fail("unavailable", "the connection was reset"));
         });
       };
-      if (!this.#dice.chance(this.weather.requestLost)) this.#clock.after(this.#delayMs(), () => deliver(true));
-      if (this.#dice.chance(this.weather.requestTwice)) this.#clock.after(this.#delayMs(), () => deliver(false));
+      const arrive = (first: boolean): void => {
+        const process = this.isCut(from.id, "up") ? undefined : this.reach(from.id);
+        if (process === undefined) {
+          // Nobody listens, or nobody is there to say so.
+          if (first && !this.isCut(from.id, "up") && dice.chance(0.5)) breaks();
+          return;
+        }
+        const takeBack = process.onReset(() => first && breaks());
+        if (first && dice.chance(weather.brokenInFlight)) breaks();
+        const serve = async (): Promise<void> => {
+          const outcome = await settled(() => run(process, server.signal));
+          takeBack();
+          // The sender of a repeated message does not wait for the second answer, and a dead process sends none.
+          if (!first || !process.alive || dice.chance(weather.replyLost)) return;
+          const answer = (): void => ("error" in outcome ? reject(outcome.error) : resolve(outcome.value));
+          clock.after(this.delayMs(), () => {
+            if (!this.isCut(from.id, "down")) from.clock.deliver(() => settle(answer));
+          });
+        };
+        process.clock.deliver(() => void serve());
+      };
+      if (!dice.chance(weather.requestLost)) clock.after(this.delayMs(), () => arrive(true));
+      if (dice.chance(weather.requestTwice)) clock.after(this.delayMs(), () => arrive(false));
     });
   }
+}
 
-  async #deliver<R>(
-    worker: string,
-    signal: AbortSignal,
-    run: (coordinator: Coordinator, signal: AbortSignal) => Promise<R>,
-    answer: (outcome: { readonly value: R } | { readonly error: unknown }) => void,
-  ): Promise<void> {
-    const coordinator = this.#target.current();
-    if (this.#cutOff.has(worker) || coordinator === undefined) return;
-    let outcome: { readonly value: R } | { readonly error: unknown };
-    try {
-      outcome = { value: await run(coordinator, signal) };
-    } catch (error) {
-      outcome = { error };
-    }
-    // A process that has ended sends nothing more.
-    if (this.#target.current() !== coordinator) return;
-    if (this.#dice.chance(this.weather.replyLost)) return;
-    this.#clock.after(this.#delayMs(), () => {
-      if (!this.#cutOff.has(worker)) answer(outcome);
-    });
-  }
-
-  #delayMs(): number {
-    const { late, lateMaxMs, delayMaxMs } = this.weather;
-    return this.#dice.chance(late) ? this.#dice.integer(0, lateMaxMs) : this.#dice.integer(0, delayMaxMs);
+async function settled<R>(run: () => Promise<R>): Promise<{ readonly value: R } | { readonly error: unknown }> {
+  try {
+    return { value: await run() };
+  } catch (error) {
+    return { error };
   }
 }

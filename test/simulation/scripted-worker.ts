@@ -1,40 +1,20 @@
 /**
- * A worker process as the wire's contract describes it, with made-up training: it syncs, runs one shard at a time, uploads
- * streams by offset, commits, and repeats whatever is not answered. It can die, stand still and come back.
+ * A worker process as the wire's contract describes it, with made-up training, that plays foul as no right worker does: it sends
+ * batches out of turn, forged tokens, results that are none, and outcomes of cells that it does not hold.
  */
-import type { Coordinator } from "../../coordinator/coordinator.ts";
 import type { CommitCommand } from "../../coordinator/lease/commit.ts";
 import type { LeasePhase } from "../../coordinator/lease/lease-state.ts";
 import type { SyncReply } from "../../coordinator/lease/sync-messages.ts";
-import { asCellId, asSessionId, asWorkerId, type CellId, type LeaseToken } from "../../src/core/ids.ts";
-import type { FakeClock } from "../support/fake-clock.ts";
-import { madeUpResult } from "../unit/coordinator/coordinator-fixture.ts";
-import type { Dice } from "./dice.ts";
-import type { History } from "./history.ts";
-import type { Network } from "./network.ts";
-
-/** What a cell does to those who run it. */
-export interface CellNature {
-  /** "kills": the process that runs it dies; "fails": an error every time; "greedy": no memory for more than two at once. */
-  readonly kind: "good" | "kills" | "fails" | "greedy";
-  /** Its result, which every run of it gives, unless it is one that does not reproduce. */
-  resultOf(token: LeaseToken): { readonly json: string; readonly digest: string };
-  readonly points: number;
-  readonly lines: number;
-}
-
-export interface WorkerWorld {
-  readonly clock: FakeClock;
-  readonly dice: Dice;
-  readonly network: Network;
-  readonly history: History;
-  natureOf(configJson: string): CellNature;
-  died(worker: ScriptedWorker): void;
-}
+import { asCellId, asLeaseToken, asSessionId, asWorkerId, type CellId, type LeaseToken } from "../../src/core/ids.ts";
+import type { SimWorker, WorkerWorld } from "./agent-worker.ts";
+import { cellId, numberOf } from "./cells.ts";
+import { resultOf, type CellNature } from "./cell-nature.ts";
+import type { CoordinatorProcess } from "./coordinator-process.ts";
+import { ProcessClock } from "./process-clock.ts";
 
 interface Shard {
   readonly token: LeaseToken;
-  readonly cells: readonly { readonly id: CellId; readonly nature: CellNature }[];
+  readonly cells: readonly { readonly id: CellId; readonly number: number; readonly nature: CellNature }[];
   /** Cells that nothing is to be done for any more. */
   readonly settled: Set<CellId>;
   /** Cells that broke: they are told of, and not trained on. */
@@ -46,64 +26,80 @@ interface Shard {
 const STEPS = 4;
 const CALL_MS = 10_000;
 
-export class ScriptedWorker {
-  readonly id;
-  readonly sessionId;
-  alive = true;
-  /** Stands still until this time. */
-  #stillUntilMs = 0;
+export class ScriptedWorker implements SimWorker {
+  readonly id: string;
+  readonly clock: ProcessClock;
+  draining = false;
+  readonly #session: string;
   readonly #world: WorkerWorld;
   readonly #shards = new Map<LeaseToken, Shard>();
   /** Tokens that it is through with: a late grant of one of them is not taken again. */
   readonly #past = new Set<LeaseToken>();
   #busy = false;
-  draining = false;
+  #epoch = 0n;
 
-  constructor(world: WorkerWorld, name: string, session: string) {
+  constructor(world: WorkerWorld, name: string, session: string, skewMs: number) {
     this.#world = world;
-    this.id = asWorkerId(name);
-    this.sessionId = asSessionId(session);
+    this.id = name;
+    this.#session = session;
+    this.clock = new ProcessClock(world.clock, skewMs);
     void this.#syncLoop();
   }
 
-  /** SIGKILL. */
+  get alive(): boolean {
+    return this.clock.alive;
+  }
+
   kill(): void {
-    this.alive = false;
+    this.clock.kill();
   }
 
-  /** SIGSTOP, and SIGCONT after a while. */
   standStill(forMs: number): void {
-    this.#stillUntilMs = this.#world.clock.monotonicMs() + forMs;
+    this.clock.standStill(forMs);
   }
 
-  /** Hands back what has not begun and takes nothing more. */
+  /** Hands back what has not begun, takes nothing more, and is gone after a while. */
   drain(): void {
     this.draining = true;
     for (const shard of this.#shards.values()) if (shard.phase === "queued") void this.#handBack(shard);
+    this.clock.after(10_000, () => {
+      this.kill();
+      this.#world.died(this, "drained");
+    });
   }
 
   async #syncLoop(): Promise<void> {
-    const { clock, dice } = this.#world;
-    while (await this.#goesOn()) {
+    const { dice } = this.#world;
+    for (;;) {
       const held = [...this.#shards.values()].map(({ token, phase, step }) => ({
         token,
         progress: { phase, step, steps: STEPS },
       }));
       const freeSlots = this.#busy || this.draining ? 0 : 1;
-      const reply = await this.#call(freeSlots > 0 ? CALL_MS + 20_000 : CALL_MS, (coordinator, signal) => {
-        for (const { token } of held) this.#world.history.listedMs.set(token, coordinator.hot.leaseClock.nowMs());
-        return coordinator.sync(this.#syncCommand(freeSlots, held), signal);
-      });
+      const reply = await this.#call(freeSlots > 0 ? CALL_MS + 20_000 : CALL_MS, (process, signal) =>
+        this.#sync(process, freeSlots, held, signal),
+      );
       if (reply?.fenced === true) return this.kill();
-      if (reply !== undefined && (await this.#goesOn())) this.#follow(reply);
-      await clock.sleep(freeSlots > 0 && reply !== undefined ? 200 : dice.integer(4_000, 6_000));
+      if (reply !== undefined) this.#follow(reply);
+      if (dice.chance(0.1)) void this.#playFoul();
+      await this.clock.sleep(freeSlots > 0 && reply !== undefined ? 200 : dice.integer(4_000, 6_000));
     }
   }
 
-  #syncCommand(freeSlots: number, held: Parameters<Coordinator["sync"]>[0]["held"]) {
-    return {
-      workerId: this.id,
-      sessionId: this.sessionId,
+  /** undefined: the answer of a coordinator that was replaced. */
+  async #sync(
+    process: CoordinatorProcess,
+    freeSlots: number,
+    held: readonly {
+      readonly token: LeaseToken;
+      readonly progress: { phase: LeasePhase; step: number; steps: number };
+    }[],
+    signal: AbortSignal,
+  ): Promise<SyncReply | undefined> {
+    const { hot } = process.coordinator!;
+    process.listed(held.map(({ token }) => token));
+    const command = {
+      ...this.#identity(),
       capabilities: {
         backend: "wasm",
         maxFuseWidth: 4,
@@ -119,6 +115,19 @@ export class ScriptedWorker {
       draining: this.draining,
       waitMs: freeSlots > 0 ? 20_000 : 0,
     };
+    const reply = await process.coordinator!.sync(command, signal);
+    if (reply.fenced) this.#world.history.fenced += 1;
+    for (const { token, cells } of reply.grants) {
+      const ids = cells.map((cell) => cell.cellId);
+      this.#world.history.grant(hot.epoch, this.id, token, ids);
+    }
+    if (hot.epoch < this.#epoch) return undefined;
+    this.#epoch = hot.epoch;
+    return reply;
+  }
+
+  #identity() {
+    return { workerId: asWorkerId(this.id), sessionId: asSessionId(this.#session) };
   }
 
   #follow(reply: SyncReply): void {
@@ -126,11 +135,10 @@ export class ScriptedWorker {
     for (const grant of reply.grants) {
       const { token } = grant;
       if (this.#shards.has(token) || this.#past.has(token) || this.draining) continue;
-      this.#world.history.grant(token);
-      const cells = grant.cells.map(({ cellId, configJson }) => ({
-        id: asCellId(cellId),
-        nature: this.#world.natureOf(configJson),
-      }));
+      const cells = grant.cells.map((cell) => {
+        const number = numberOf(cell.cellId);
+        return { id: asCellId(cell.cellId), number, nature: this.#world.natureOf(number) };
+      });
       this.#shards.set(token, { token, cells, settled: new Set(), broken: new Set(), phase: "queued", step: 0 });
       void this.#runNext();
     }
@@ -151,16 +159,16 @@ export class ScriptedWorker {
     this.#busy = true;
     await this.#run(next);
     this.#busy = false;
-    if (this.alive) await this.#runNext();
+    await this.#runNext();
   }
 
   async #run(shard: Shard): Promise<void> {
-    const { clock, dice } = this.#world;
+    const { dice, stepMs } = this.#world;
     for (const phase of ["train", "estimate"] as const) {
       shard.phase = phase;
       for (shard.step = 0; shard.step < STEPS; shard.step += 1) {
-        await clock.sleep(dice.integer(200, 2_000));
-        if (!(await this.#goesOn()) || shard.settled.size === shard.cells.length) return;
+        await this.clock.sleep(dice.integer(Math.ceil(stepMs / 5), 2 * stepMs));
+        if (shard.settled.size === shard.cells.length) return;
         if (phase === "train" && shard.step === 2 && this.#breaks(shard)) return;
       }
     }
@@ -174,10 +182,10 @@ export class ScriptedWorker {
     const open = shard.cells.filter((cell) => !shard.settled.has(cell.id));
     if (open.some((cell) => cell.nature.kind === "kills")) {
       this.kill();
-      this.#world.died(this);
+      this.#world.died(this, "a cell killed it");
       return true;
     }
-    if (open.length > 2 && open.some((cell) => cell.nature.kind === "greedy")) {
+    if (open.some(({ nature }) => nature.kind === "greedy" && open.length > nature.fits)) {
       for (const { id } of open) void this.#tell(shard, id, { kind: "out-of-memory", reason: "no space" });
       return true;
     }
@@ -193,29 +201,29 @@ export class ScriptedWorker {
     for (const { id } of shard.cells) void this.#tell(shard, id, { kind: "handed-back", reason: "drain" });
   }
 
-  async #upload(shard: Shard, { id, nature }: Shard["cells"][number]): Promise<void> {
+  async #upload(shard: Shard, { id, number, nature }: Shard["cells"][number]): Promise<void> {
     const counts = { metricCount: nature.points, logCount: nature.lines };
-    while (await this.#goesOn()) {
+    for (;;) {
       await this.#push(shard, id, "metrics", nature.points);
       await this.#push(shard, id, "logs", nature.lines);
-      const result = nature.resultOf(shard.token);
-      const outcome = await this.#tell(shard, id, { kind: "result", ...result, ...counts });
+      const { json, digest } = resultOf(number, nature, shard.token);
+      const outcome = await this.#tell(shard, id, { kind: "result", json, digest, ...counts });
       if (outcome !== "incomplete") return;
     }
   }
 
   /** Until every record is acknowledged, or the stream is closed. */
   async #push(shard: Shard, cellId: CellId, kind: "metrics" | "logs", count: number): Promise<void> {
-    const { dice, history, clock } = this.#world;
-    for (let next = 0; next < count && (await this.#goesOn());) {
+    const { dice, history } = this.#world;
+    for (let next = 0; next < count;) {
       const size = dice.integer(1, count - next);
       // Sometimes a batch goes out of turn, before the one that it follows.
       const first = dice.chance(0.1) ? Math.min(count - 1, next + 1) : next;
       const numbers = Array.from({ length: Math.min(size, count - first) }, (_, index) => first + index);
       const command = this.#pushCommand(shard.token, cellId, kind, first, numbers);
-      const reply = await this.#call(CALL_MS, (coordinator) => coordinator.push(command));
+      const reply = await this.#call(CALL_MS, (process) => process.coordinator!.push(command));
       if (reply === undefined) {
-        await clock.sleep(500);
+        await this.clock.sleep(500);
         continue;
       }
       history.ack(cellId, shard.token, kind, reply.nextOffset);
@@ -240,29 +248,66 @@ export class ScriptedWorker {
             kind,
             lines: numbers.map((n) => ({ timeMs: 1, level: 2, message: `line ${n}`, fieldsJson: "" })),
           };
-    return { workerId: this.id, sessionId: this.sessionId, attempt: { cellId, token }, firstOffset, records };
+    return { ...this.#identity(), attempt: { cellId, token }, firstOffset, records };
   }
 
   /** Says how a cell ended until it is answered. */
   async #tell(shard: Shard, cellId: CellId, outcome: CommitCommand["outcome"]): Promise<string> {
-    const { history, clock } = this.#world;
     const { token } = shard;
-    while (await this.#goesOn()) {
-      const command = { workerId: this.id, sessionId: this.sessionId, cellId, token, outcome };
-      const reply = await this.#call(CALL_MS, async (coordinator) => {
-        const answer = await coordinator.commit(command);
-        const digest = outcome.kind === "result" ? outcome.digest : "";
-        if (answer.outcome === "committed") history.committed.push({ cellId, token, digest });
-        if (answer.outcome === "duplicate-different") history.different.push({ cellId, token, digest });
-        return answer;
-      });
+    for (;;) {
+      const reply = await this.#commit({ ...this.#identity(), cellId, token, outcome });
       if (reply !== undefined) {
         if (reply.outcome !== "incomplete") this.#settle(shard, cellId);
         return reply.outcome;
       }
-      await clock.sleep(1_000);
+      await this.clock.sleep(1_000);
     }
-    return "";
+  }
+
+  #commit(command: CommitCommand) {
+    const { cellId, token, outcome } = command;
+    return this.#call(CALL_MS, async (process) => {
+      const answer = await process.coordinator!.commit(command);
+      const digest = outcome.kind === "result" ? outcome.digest : "";
+      this.#world.history.commit(cellId, token, answer.outcome, digest, process.isOpen(cellId));
+      return answer;
+    });
+  }
+
+  /** What no right worker sends, and what must change nothing. */
+  async #playFoul(): Promise<void> {
+    const { dice, foulCells, history } = this.#world;
+    const number = dice.integer(0, foulCells - 1);
+    const victim = cellId(number);
+    const token = asLeaseToken(BigInt(dice.integer(0, 30)));
+    const own = [...this.#shards.values()].at(-1);
+    const { json, digest } = resultOf(number, { ...this.#world.natureOf(number), reproduces: true }, token);
+    const sent = { kind: "result", json, digest, metricCount: 0, logCount: 0 } as const;
+    const forger = { ...this.#identity(), workerId: asWorkerId(`${this.id}'s forger`) };
+    const commit = async (command: Omit<CommitCommand, "cellId">): Promise<void> => {
+      const reply = await this.#call(CALL_MS, (process) => process.coordinator!.commit({ ...command, cellId: victim }));
+      if (reply !== undefined && reply.outcome !== "fenced") history.wrong.push(`foul play was ${reply.outcome}`);
+    };
+    switch (
+      dice.pick(["forged result", "forged failure", "wrong cell", "wrong digest", "no result", "batch"] as const)
+    ) {
+      case "forged result":
+        return commit({ ...forger, token, outcome: sent });
+      case "forged failure":
+        return commit({ ...forger, token, outcome: { kind: "failed", reason: "a lie" } });
+      case "wrong cell":
+        if (own === undefined || own.cells.some(({ id }) => id === victim)) return;
+        return commit({ ...this.#identity(), token: own.token, outcome: sent });
+      case "wrong digest":
+        return commit({ ...this.#identity(), token, outcome: { ...sent, digest: "0".repeat(64) } });
+      case "no result":
+        return commit({ ...this.#identity(), token, outcome: { ...sent, json: '{"outcome":"ok","testLoss":NaN}' } });
+      case "batch": {
+        const command = { ...this.#pushCommand(token, victim, "metrics", 0, [7, 7, 7]), workerId: forger.workerId };
+        const reply = await this.#call(CALL_MS, (process) => process.coordinator!.push(command));
+        if (reply !== undefined && !reply.fenced) history.wrong.push("a forged batch was taken");
+      }
+    }
   }
 
   #settle(shard: Shard, cellId: CellId): void {
@@ -272,29 +317,15 @@ export class ScriptedWorker {
     this.#past.add(shard.token);
   }
 
+  /** undefined: no answer, or an error. */
   async #call<R>(
     timeoutMs: number,
-    run: (coordinator: Coordinator, signal: AbortSignal) => Promise<R>,
+    run: (process: CoordinatorProcess, signal: AbortSignal) => Promise<R>,
   ): Promise<R | undefined> {
     try {
-      return await this.#world.network.call(this.id, timeoutMs, run);
+      return await this.#world.network.call(this, timeoutMs, run);
     } catch {
       return undefined;
     }
   }
-
-  /** Waits while the process stands still. False: it is dead. */
-  async #goesOn(): Promise<boolean> {
-    for (;;) {
-      if (!this.alive) return false;
-      const waitMs = this.#stillUntilMs - this.#world.clock.monotonicMs();
-      if (waitMs <= 0) return true;
-      await this.#world.clock.sleep(waitMs);
-    }
-  }
-}
-
-/** A result that depends on the cell, and on the token as well when it does not reproduce. */
-export function naturalResult(cell: number, reproduces: boolean): CellNature["resultOf"] {
-  return (token) => madeUpResult(reproduces ? cell : cell + Number(token) / 1000);
 }

@@ -38,7 +38,7 @@ export interface AgentOptions {
   readonly peer: CoordinatorPeer;
   /** It is not called before. */
   readonly coordinatorUp: Promise<void>;
-  readonly trainer: Pick<TrainerHostOptions, "module" | "backend" | "logLevel">;
+  readonly trainer: Pick<TrainerHostOptions, "module" | "spawn" | "backend" | "logLevel">;
   /** Cells of one shard, at the most; undefined: what is good for the backend that opens. */
   readonly maxFuseWidth: number | undefined;
   /** Bytes that one fused program may take on this machine, whatever the backend would allow. */

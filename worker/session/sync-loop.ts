@@ -8,7 +8,7 @@
  * 3. It ends by an error only when no repetition can help: a wrong token, another version.
  */
 import type { SyncRequest, SyncResponse } from "../../proto/gen/occam/v1/control.ts";
-import { backoffMs, RECONNECT } from "../../src/core/backoff.ts";
+import { backoffMs, RECONNECT, type BackoffLimits } from "../../src/core/backoff.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { messageOf, OccamError, type ErrorCode } from "../../src/core/errors.ts";
 import { fillUniform, type RandomKey } from "../../src/core/random.ts";
@@ -69,7 +69,7 @@ export class SyncLoop {
       if (signal.aborted) return;
       if (outcome === "failed") {
         // A change does not shorten this wait: a coordinator that just came up must not be flooded.
-        await clock.sleep(backoffMs(this.#options.key, this.#failures - 1, RECONNECT), signal);
+        await clock.sleep(backoffMs(this.#options.key, this.#failures - 1, this.#reconnect(request)), signal);
       } else if (outcome !== "interrupted") {
         await this.#wakeup.wait(clock, this.#pauseMs(request, outcome, clock.monotonicMs() - startMs), signal);
       }
@@ -90,7 +90,7 @@ export class SyncLoop {
     signal.addEventListener("abort", stop, { once: true });
     if (request.waitMs > 0) this.#poll = poll;
     try {
-      const deadlineMs = request.waitMs + this.#options.timings.callTimeoutMs;
+      const deadlineMs = request.waitMs + this.#patienceMs(request);
       const response = await this.#options.sync(request, deadlineMs, poll.controller.signal);
       this.#reached();
       if (response.coordinatorEpoch >= this.#epoch) {
@@ -108,6 +108,17 @@ export class SyncLoop {
       this.#poll = undefined;
       signal.removeEventListener("abort", stop);
     }
+  }
+
+  /** Who holds leases waits no longer than a beat, and tries again within a beat: several tries have to fit into a lease's ttl. */
+  #patienceMs({ held }: SyncRequest): number {
+    const { callTimeoutMs, heartbeatMs } = this.#options.timings;
+    return held.length > 0 ? Math.min(callTimeoutMs, heartbeatMs) : callTimeoutMs;
+  }
+
+  #reconnect({ held }: SyncRequest): BackoffLimits {
+    const { heartbeatMs } = this.#options.timings;
+    return held.length > 0 ? { ...RECONNECT, capMs: Math.min(RECONNECT.capMs, heartbeatMs) } : RECONNECT;
   }
 
   #reached(): void {

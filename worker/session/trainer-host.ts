@@ -6,7 +6,7 @@
  * 2. After `stop` nothing is started and no listener is called.
  * 3. The process gets no secret of the session: its environment lacks the token.
  */
-import { fork, type ChildProcess } from "node:child_process";
+import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { backoffMs } from "../../src/core/backoff.ts";
 import type { Clock } from "../../src/core/clock.ts";
@@ -39,9 +39,28 @@ export interface TrainerListener {
   died(reason: string, restartMs: number): void;
 }
 
+/** What the host uses of a child process. */
+export interface TrainerProcess {
+  readonly stdout: TrainerOutput | null;
+  readonly stderr: TrainerOutput | null;
+  send(message: ToTrainer, sent: () => void): unknown;
+  kill(signal: NodeJS.Signals): unknown;
+  on(event: "message", listener: (message: unknown) => void): unknown;
+  once(event: "error", listener: (error: Error) => void): unknown;
+  once(event: "close", listener: (exitCode: number | null, signal: string | null) => void): unknown;
+}
+
+export interface TrainerOutput {
+  setEncoding(encoding: "utf8"): unknown;
+  on(event: "data", listener: (text: string) => void): unknown;
+  once(event: "end", listener: () => void): unknown;
+}
+
 export interface TrainerHostOptions {
   /** The program of the process. */
   readonly module: URL;
+  /** Starts it; by default as a child process. For simulations, which have processes of their own. */
+  readonly spawn?: ((module: URL) => TrainerProcess) | undefined;
   readonly backend: BackendChoice;
   readonly logLevel: LogLevel;
   readonly clock: Clock;
@@ -63,7 +82,7 @@ export class TrainerHost {
   readonly #options: TrainerHostOptions;
   readonly #listener: TrainerListener;
   #state: State = { phase: "absent" };
-  #child: ChildProcess | undefined;
+  #child: TrainerProcess | undefined;
   #closed: Promise<void> = Promise.resolve();
   #cancelTimer: (() => void) | undefined;
   #tail = "";
@@ -81,12 +100,8 @@ export class TrainerHost {
 
   start(): void {
     invariant(this.#state.phase === "absent", `a trainer is started while it is ${this.#state.phase}`);
-    const child = fork(fileURLToPath(this.#options.module), [], {
-      serialization: "advanced",
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-      execArgv: [],
-      env: withoutToken(process.env),
-    });
+    const { module, spawn = forkTrainer } = this.#options;
+    const child = spawn(module);
     this.#child = child;
     this.#state = { phase: "opening" };
     this.#tail = "";
@@ -211,7 +226,7 @@ export class TrainerHost {
     this.#child?.send(message, () => undefined);
   }
 
-  #readOutput(child: ChildProcess): void {
+  #readOutput(child: TrainerProcess): void {
     for (const stream of [child.stdout, child.stderr]) {
       const lines = new LineSplitter((line) => {
         // Its own log is told as such; what is left is what it died of.
@@ -223,6 +238,15 @@ export class TrainerHost {
       stream?.once("end", () => lines.end());
     }
   }
+}
+
+function forkTrainer(module: URL): TrainerProcess {
+  return fork(fileURLToPath(module), [], {
+    serialization: "advanced",
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    execArgv: [],
+    env: withoutToken(process.env),
+  });
 }
 
 function withoutToken(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

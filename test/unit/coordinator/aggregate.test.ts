@@ -69,7 +69,19 @@ describe("the clock of leases", () => {
     nowMs = 3900;
     expect(leases.tick()).toBe(0);
     nowMs = 63_900;
-    expect(leases.tick()).toBe(59_000);
-    expect(leases.nowMs()).toBe(4_900);
+    expect(leases.tick()).toBe(57_000);
+    expect(leases.nowMs()).toBe(6_900);
+  });
+
+  it("says before the first tick after a standstill what that tick will say", () => {
+    const clock = new FakeClock(0);
+    let nowMs = 0;
+    clock.monotonicMs = () => nowMs;
+    const leases = new LeaseClock(clock, 1000);
+    nowMs = 3_600_000;
+    const before = leases.nowMs();
+    expect(before).toBe(3_000);
+    leases.tick();
+    expect(leases.nowMs()).toBe(before);
   });
 });

@@ -1,6 +1,6 @@
 /** The three services over real gRPC on loopback, with a real store in a folder and a worker scripted by hand. */
 import { describe, expect, it, vi } from "vitest";
-import { StreamKind } from "../../../proto/gen/occam/v1/bulk.ts";
+import { BulkServiceService, StreamKind } from "../../../proto/gen/occam/v1/bulk.ts";
 import { LogLevel } from "../../../proto/gen/occam/v1/common.ts";
 import { CommitOutcome, type Grant } from "../../../proto/gen/occam/v1/control.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "../../../proto/gen/occam/v1/operator.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { PACKAGE_VERSION } from "../../../src/core/version.ts";
-import { callUnary, readStream } from "../../../src/rpc/client-calls.ts";
+import { callUnary, openDuplex, readStream } from "../../../src/rpc/client-calls.ts";
 import {
   all,
   batch,
@@ -33,6 +33,17 @@ import {
   tail,
   takeShard,
 } from "./services-fixture.ts";
+
+describe("a bulk call", () => {
+  it("ends when a batch cannot be taken, though its worker waits for the answer and sends nothing more", async () => {
+    await submit();
+    const grant = await takeShard();
+    const uneven = { names: ["train.loss"], name: [0, 0], step: [0n], value: [1.5] };
+    const duplex = openDuplex(connection.bulk, BulkServiceService.push);
+    await duplex.send(batch(grant, grant.cells[0]!.cellId, { kind: StreamKind.STREAM_KIND_METRICS, metrics: uneven }));
+    await expect(all(duplex.responses)).rejects.toMatchObject({ code: "protocol" });
+  });
+});
 
 describe("a sweep from its submission to its end", () => {
   it("is expanded, granted with configurations, reported, committed and listed with results", async () => {

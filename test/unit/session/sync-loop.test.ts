@@ -10,6 +10,7 @@ import { FakeClock } from "../../support/fake-clock.ts";
 interface Call {
   readonly atMs: number;
   readonly request: SyncRequest;
+  readonly deadlineMs: number;
   readonly answer: (response?: Partial<SyncResponse>) => void;
   readonly fail: (error: Error) => void;
   aborted: boolean;
@@ -31,12 +32,13 @@ function start(options: { auto?: Partial<SyncResponse>; freeSlots?: number; held
   let open = 0;
   let mostOpen = 0;
   const loop = new SyncLoop({
-    sync: (request, _deadlineMs, signal) => {
+    sync: (request, deadlineMs, signal) => {
       mostOpen = Math.max(mostOpen, (open += 1));
       return new Promise<SyncResponse>((resolve, reject) => {
         const call: Call = {
           atMs: clock.monotonicMs() - startMs,
           request,
+          deadlineMs,
           answer: (response = {}) => resolve(SyncResponse.fromPartial(response as never)),
           fail: reject,
           aborted: false,
@@ -103,6 +105,24 @@ describe("the sync loop", () => {
     await clock.advance(3_000);
     expect(calls).toHaveLength(2);
     expect(mostOpen()).toBe(1);
+  });
+
+  it("tries again within a beat while it holds leases, however often the coordinator was out of reach", async () => {
+    const afterFailures = async (held: SyncRequest["held"]) => {
+      const { clock, calls } = start({ held });
+      for (let i = 0; i < 12; i += 1) {
+        await clock.advance(0);
+        while (calls.length <= i) await clock.advance(100);
+        calls[i]!.fail(lost);
+      }
+      return { longestMs: Math.max(...gaps(calls)), deadlines: new Set(calls.map(({ deadlineMs }) => deadlineMs)) };
+    };
+    const idle = await afterFailures([]);
+    const busy = await afterFailures([{ token: 5n, phase: 2, step: 0n, steps: 0n }]);
+    expect([...idle.deadlines]).toEqual([DEFAULT_TIMINGS.callTimeoutMs]);
+    expect([...busy.deadlines]).toEqual([DEFAULT_TIMINGS.heartbeatMs]);
+    expect(idle.longestMs).toBeGreaterThan(DEFAULT_TIMINGS.heartbeatMs);
+    expect(busy.longestMs).toBeLessThanOrEqual(DEFAULT_TIMINGS.heartbeatMs + 100);
   });
 
   it("lets the coordinator hold it back when it is idle, and only until the next beat when it holds leases", async () => {

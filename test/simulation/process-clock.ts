@@ -1,0 +1,86 @@
+/**
+ * Time as one process of the run has it. Everything that wakes a process passes through here: its timers, and the messages that
+ * reach it (`deliver`). So a process can be stopped, killed, and wrong about the time, whatever code it runs.
+ */
+import type { Clock } from "../../src/core/clock.ts";
+import type { FakeClock } from "../support/fake-clock.ts";
+
+export class ProcessClock implements Clock {
+  readonly #base: FakeClock;
+  /** Of its date, and of its monotonic time, which only ever jumps ahead. */
+  #dateOffMs: number;
+  #aheadMs = 0;
+  /** How often it jumped. */
+  jumps = 0;
+  #stillUntilMs = 0;
+  #alive = true;
+
+  constructor(base: FakeClock, skewMs = 0) {
+    this.#base = base;
+    this.#dateOffMs = skewMs;
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  nowMs(): number {
+    return this.#base.nowMs() + this.#dateOffMs;
+  }
+
+  monotonicMs(): number {
+    return this.#base.monotonicMs() + this.#aheadMs;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve();
+      const cancel = this.after(ms, done);
+      signal?.addEventListener("abort", done, { once: true });
+      function done(): void {
+        cancel();
+        signal?.removeEventListener("abort", done);
+        resolve();
+      }
+    });
+  }
+
+  after(ms: number, callback: () => void): () => void {
+    let cancelled = false;
+    const cancel = this.#base.after(ms, () => this.deliver(() => cancelled || callback()));
+    return () => {
+      cancelled = true;
+      cancel();
+    };
+  }
+
+  /** At once; when it stands still, as soon as it goes on; never when it is dead. */
+  deliver(callback: () => void): void {
+    if (!this.#alive) return;
+    const waitMs = this.#stillUntilMs - this.#base.monotonicMs();
+    if (waitMs > 0) this.#base.after(waitMs, () => this.deliver(callback));
+    else callback();
+  }
+
+  /** SIGKILL: nothing of it runs any more. */
+  kill(): void {
+    this.#alive = false;
+  }
+
+  /** SIGSTOP, and SIGCONT after a while. */
+  standStill(forMs: number): void {
+    this.#stillUntilMs = Math.max(this.#stillUntilMs, this.#base.monotonicMs() + forMs);
+  }
+
+  /** Somebody sets the date. */
+  setDate(byMs: number): void {
+    this.#dateOffMs += byMs;
+  }
+
+  /** The machine slept, and its timers did not notice. */
+  jumpAhead(ms: number): void {
+    this.jumps += 1;
+    this.#aheadMs += ms;
+    this.#dateOffMs += ms;
+  }
+}
