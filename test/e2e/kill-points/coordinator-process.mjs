@@ -1,0 +1,36 @@
+// A coordinator of the build, as a process of its own that loads everything, waits for a word and only then opens its store: so
+// that the next one is ready when one is killed. Plain JavaScript, for Node 20 runs no TypeScript and the build has no tests.
+import { createLogger } from "../../../dist/src/core/log.js";
+import { systemClock } from "../../../dist/src/core/clock.js";
+import { oneToken } from "../../../dist/src/rpc/tokens.js";
+import { startCoordinator } from "../../../dist/coordinator/main.js";
+import "../../../dist/coordinator/store/sqlite/open-sqlite.js";
+
+const POLL_MS = 5;
+
+process.once("message", async ({ store, port, token, timings }) => {
+  const logger = createLogger({ component: "coordinator", level: "warn" });
+  const coordinator = await startCoordinator({
+    store,
+    host: "127.0.0.1",
+    port,
+    tokens: oneToken(token),
+    clock: systemClock,
+    logger,
+    timings,
+  });
+  const end = async (code) => {
+    await coordinator.stop();
+    process.exit(code);
+  };
+  process.once("SIGTERM", () => void end(0));
+  void coordinator.failed.then((error) => {
+    process.stderr.write(`error: ${error.message}\n`);
+    void end(69);
+  });
+  // On a folder it leads from the start; on a database once it is elected.
+  while (coordinator.hot === undefined) await systemClock.sleep(POLL_MS);
+  process.send({ epoch: String(coordinator.hot.epoch) });
+});
+process.once("disconnect", () => process.exit(70));
+process.send("loaded");
