@@ -4,7 +4,7 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { connect } from "../../../src/rpc/client.ts";
 import { Dice } from "../../simulation/dice.ts";
 import { compare, type Found } from "./compare.ts";
-import { CoordinatorProcess, type ProcessOptions } from "./coordinator-process.ts";
+import { CoordinatorProcess, type ProcessOptions } from "../support/coordinator-process.ts";
 import { DrivenOperator } from "./driven-operator.ts";
 import { DrivenWorker } from "./driven-worker.ts";
 import { drawMoment, type KillMoment } from "./kill-moment.ts";

@@ -8,7 +8,7 @@ import "../../../dist/coordinator/store/sqlite/open-sqlite.js";
 
 const POLL_MS = 5;
 
-process.once("message", async ({ store, port, token, timings }) => {
+process.once("message", async ({ store, port, token, timings, protocol }) => {
   const logger = createLogger({ component: "coordinator", level: "warn" });
   const coordinator = await startCoordinator({
     store,
@@ -18,6 +18,7 @@ process.once("message", async ({ store, port, token, timings }) => {
     clock: systemClock,
     logger,
     timings,
+    ...(protocol === undefined ? {} : { protocol }),
   });
   const end = async (code) => {
     await coordinator.stop();
@@ -30,7 +31,7 @@ process.once("message", async ({ store, port, token, timings }) => {
   });
   // On a folder it leads from the start; on a database once it is elected.
   while (coordinator.hot === undefined) await systemClock.sleep(POLL_MS);
-  process.send({ epoch: String(coordinator.hot.epoch) });
+  process.send({ address: coordinator.address });
 });
 process.once("disconnect", () => process.exit(70));
 process.send("loaded");

@@ -3,8 +3,9 @@ import { fork, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Timings } from "../../../coordinator/timings.ts";
+import type { ProtocolRange } from "../../../src/core/protocol.ts";
 
-const SCRIPT = "test/e2e/kill-points/coordinator-process.mjs";
+const SCRIPT = "test/e2e/support/coordinator-process.mjs";
 
 export interface ProcessOptions {
   /** Of the repository, with its build. */
@@ -12,7 +13,12 @@ export interface ProcessOptions {
   readonly store: string;
   readonly port: number;
   readonly token: string;
+  /** Those that are not given are the defaults. */
   readonly timings: Partial<Timings>;
+  /** What it speaks with workers; what this build speaks when left out. */
+  readonly protocol?: ProtocolRange;
+  /** Beside PATH: for LD_PRELOAD. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class CoordinatorProcess {
@@ -28,7 +34,11 @@ export class CoordinatorProcess {
     const main = join(options.root, "dist/coordinator/main.js");
     if (!existsSync(main)) throw new Error(`${main} is not there: run "npm run build" first`);
     this.#options = options;
-    this.#child = fork(join(options.root, SCRIPT), { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
+    this.#child = fork(join(options.root, SCRIPT), {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      execArgv: [],
+      env: { PATH: process.env["PATH"], ...options.env },
+    });
     this.#child.stderr!.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.ended = new Promise((resolve) => this.#child.once("close", (code) => resolve(code)));
     this.#loaded = new Promise((resolve) => this.#child.once("message", () => resolve()));
@@ -38,8 +48,8 @@ export class CoordinatorProcess {
   async open(): Promise<{ readonly serving: Promise<void> }> {
     await Promise.race([this.#loaded, this.#endedEarly()]);
     const serving = new Promise<void>((resolve) => this.#child.once("message", () => resolve()));
-    const { store, port, token, timings } = this.#options;
-    this.#child.send({ store, port, token, timings });
+    const { store, port, token, timings, protocol } = this.#options;
+    this.#child.send({ store, port, token, timings, protocol });
     return { serving };
   }
 
