@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { DEFAULT_TIMINGS } from "../../../coordinator/timings.ts";
 import { freePort } from "../support/free-port.ts";
 import { runRound, type RoundReport } from "./round.ts";
 
@@ -38,6 +39,7 @@ async function oneRound(seed: number, points: number): Promise<RoundReport> {
       seed,
       points,
       workers: Number(values.workers),
+      readoptionMs: DEFAULT_TIMINGS.readoptionMs,
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,20 +1,21 @@
 /** One store under many kills: drives it, kills its coordinator at drawn moments, and compares what is left with the ledger. */
-import { setMaxListeners } from "node:events";
 import { systemClock } from "../../../src/core/clock.ts";
-import { connect } from "../../../src/rpc/client.ts";
 import { Dice } from "../../simulation/dice.ts";
-import { compare, type Found } from "./compare.ts";
 import { CoordinatorProcess, type ProcessOptions } from "../support/coordinator-process.ts";
-import { DrivenOperator } from "./driven-operator.ts";
-import { DrivenWorker } from "./driven-worker.ts";
+import type { Found } from "./compare.ts";
 import { drawMoment, type KillMoment } from "./kill-moment.ts";
-import { Ledger } from "./ledger.ts";
-import { Line } from "./line.ts";
+import type { Ledger } from "./ledger.ts";
+import { Load } from "./load.ts";
 
 export interface RoundOptions extends Omit<ProcessOptions, "timings"> {
   readonly seed: number;
   readonly points: number;
   readonly workers: number;
+  /**
+   * Leases of before a restart wait this long for their worker. The workers come back at once; grants whose answer a kill took
+   * along wait out all of it, at the end of the round.
+   */
+  readonly readoptionMs: number;
 }
 
 export interface RoundReport {
@@ -27,55 +28,27 @@ export interface RoundReport {
   readonly tookMs: number;
 }
 
-/**
- * Leases of before a restart wait this long for their worker. The workers come back at once; grants whose answer a kill took
- * along wait out all of it, at the end.
- */
-const TIMINGS = { readoptionMs: 8_000, leadTtlMs: 1_000, leadRenewMs: 250, leadPollMs: 100 };
+/** Of a lead on PostgreSQL, so that the next process need not wait for 10 s. */
+const LEAD_TIMINGS = { leadTtlMs: 1_000, leadRenewMs: 250, leadPollMs: 100 };
 /** A moment that does not come is not waited for. */
 const MOMENT_LIMIT_MS = 1_500;
-const END_LIMIT_MS = 120_000;
 
 export async function runRound(options: RoundOptions): Promise<RoundReport> {
   const startMs = systemClock.monotonicMs();
-  const ledger = new Ledger();
-  const dice = new Dice(options.seed);
-  const over = new AbortController();
-  // Every call that is under way listens to it.
-  setMaxListeners(0, over.signal);
-  const enough = new AbortController();
-  const address = `127.0.0.1:${options.port}`;
-  const newLine = (number: number) => new Line(address, options.token, ledger, new Dice(options.seed + number));
-  const lines = Array.from({ length: options.workers + 1 }, (_, index) => newLine(index + 1));
-  const ids = lines.slice(1).map((_, index) => `worker-${index + 1}`);
-  const workers = ids.map(
-    (id, index) => new DrivenWorker(id, lines[index + 1]!, ledger, new Dice(options.seed + 1_000 + index)),
-  );
-  const operator = new DrivenOperator(lines[0]!, ledger, new Dice(options.seed + 999));
-  const work = workers.map((worker) => worker.run(over.signal));
-  const orders = operator.run(enough.signal, over.signal);
-  const killer = new Killer(options, ledger, dice);
+  const load = new Load(options);
+  const { ledger } = load;
+  const killer = new Killer(options, ledger, new Dice(options.seed));
   try {
     await killer.killAll();
-    enough.abort();
     const last = await killer.letServe();
-    const late = AbortSignal.any([over.signal, AbortSignal.timeout(END_LIMIT_MS)]);
-    await orders;
-    await operator.untilDone(late);
-    if (late.aborted) ledger.broken(`the sweeps did not end within ${END_LIMIT_MS} ms`);
-    over.abort();
-    await Promise.all(work);
-    const connection = connect({ address, token: options.token });
-    const found = await compare(connection, ledger, ids);
-    connection.close();
+    const found = await load.finish();
     const code = await last.stop();
     if (code !== 0) ledger.broken(`the coordinator stopped with ${code}: ${last.stderr}`);
     const { violations, acks } = ledger;
     const { killed } = killer;
     return { violations, kills: options.points, killed, acks, found, tookMs: systemClock.monotonicMs() - startMs };
   } finally {
-    over.abort();
-    for (const line of lines) line.close();
+    load.close();
     await killer.end();
   }
 }
@@ -91,7 +64,7 @@ class Killer {
   #startMs = 200;
 
   constructor(options: RoundOptions, ledger: Ledger, dice: Dice) {
-    this.#options = { ...options, timings: TIMINGS };
+    this.#options = { ...options, timings: { readoptionMs: options.readoptionMs, ...LEAD_TIMINGS } };
     this.#ledger = ledger;
     this.#dice = dice;
     this.#next = new CoordinatorProcess(this.#options);
