@@ -24,7 +24,7 @@ const HEADER_BYTES = 32;
 
 const mounted: string[] = [];
 afterAll(() => {
-  for (const folder of mounted) spawnSync("umount", [folder]);
+  for (const folder of mounted) spawnSync("umount", ["--lazy", folder]);
 });
 
 const mount = (...args: string[]): boolean => spawnSync("mount", args).status === 0;

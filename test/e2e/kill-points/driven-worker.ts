@@ -58,6 +58,11 @@ export class DrivenWorker {
     this.#dice = dice;
   }
 
+  /** It holds nothing, and has heard the end of all that it held. */
+  get idle(): boolean {
+    return this.#shards.size === 0;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#syncLoop(signal), this.#ownLog(signal)]);
   }

@@ -1,5 +1,6 @@
 /** Workers and an operator that drive one coordinator, wherever it is killed or breaks, and the ledger of what they were told. */
 import { setMaxListeners } from "node:events";
+import { systemClock } from "../../../src/core/clock.ts";
 import { connect } from "../../../src/rpc/client.ts";
 import { Dice } from "../../simulation/dice.ts";
 import { compare, type Found } from "./compare.ts";
@@ -23,6 +24,7 @@ export class Load {
   readonly #token: string;
   readonly #workerIds: readonly string[];
   readonly #lines: readonly Line[];
+  readonly #workers: readonly DrivenWorker[];
   readonly #operator: DrivenOperator;
   readonly #over = new AbortController();
   readonly #enough = new AbortController();
@@ -38,13 +40,13 @@ export class Load {
     const newLine = (number: number): Line => new Line(this.#address, token, this.ledger, new Dice(seed + number));
     this.#workerIds = Array.from({ length: workers }, (_, index) => `worker-${index + 1}`);
     const ways = this.#workerIds.map((_, index) => newLine(index + 1));
-    const driven = this.#workerIds.map(
+    this.#workers = this.#workerIds.map(
       (id, index) => new DrivenWorker(id, ways[index]!, this.ledger, new Dice(seed + 1_000 + index)),
     );
     const orders = newLine(0);
     this.#lines = [orders, ...ways];
     this.#operator = new DrivenOperator(orders, this.ledger, new Dice(seed + 999));
-    this.#work = Promise.all(driven.map((worker) => worker.run(this.#over.signal)));
+    this.#work = Promise.all(this.#workers.map((worker) => worker.run(this.#over.signal)));
     this.#orders = this.#operator.run(this.#enough.signal, this.#over.signal);
   }
 
@@ -54,6 +56,7 @@ export class Load {
     this.#enough.abort();
     await this.#orders;
     await this.#operator.untilDone(late);
+    while (!late.aborted && !this.#workers.every(({ idle }) => idle)) await systemClock.sleep(20);
     if (late.aborted) this.ledger.broken(`the sweeps did not end within ${END_LIMIT_MS} ms`);
     this.#over.abort();
     await this.#work;

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DEFAULT_TIMINGS } from "../../../coordinator/timings.ts";
+import { startPostgres } from "../../support/postgres-server.ts";
 import { freePort } from "../support/free-port.ts";
 import { runRound, type RoundReport } from "./round.ts";
 
@@ -22,18 +23,19 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     round: { type: "string", default: "100" },
     workers: { type: "string", default: "8" },
-    store: { type: "string" },
+    postgres: { type: "boolean", default: false },
   },
 });
 
-/** postgres://... is used as it is, one round after another in one database; else every round has a folder of its own. */
+/** With --postgres: a real server, and a database of its own a round; else a folder a round. */
+const server = values.postgres ? await startPostgres() : undefined;
+
 async function oneRound(seed: number, points: number): Promise<RoundReport> {
   const folder = mkdtempSync(join(tmpdir(), "occam-kill-points-"));
-  const store = values.store ?? join(folder, "store");
   try {
     return await runRound({
       root: ROOT,
-      store,
+      store: (await server?.newDatabase()) ?? join(folder, "store"),
       port: await freePort(),
       token: TOKEN,
       seed,
@@ -60,5 +62,6 @@ for (let seed = Number(values.seed); left > 0; seed += 1) {
   console.log(`  ${JSON.stringify({ killed, found })}`);
   for (const violation of violations) console.log(`  ${violation}`);
 }
+await server?.remove();
 console.log(`${kills} kills, ${broken} violations`);
 process.exitCode = broken === 0 ? 0 : 1;

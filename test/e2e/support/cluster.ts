@@ -24,6 +24,8 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const TOKEN = "the token of these tests";
 /** Far more than anything takes on a machine with nothing else to do: some wait for a lease of 30 s, or for a keepalive of 40 s. */
 const LIMIT_MS = 200_000;
+/** Of a call: the machine may have a hundred other things to do. */
+const PATIENT = { deadlineMs: 120_000 };
 
 export interface ClusterOptions {
   readonly timings?: Partial<Timings>;
@@ -115,11 +117,12 @@ grid:
 train: { steps: 10, batch: 8 }
 `;
     const request = { specText, fileName: "faults.yaml", noCache: false, requestId: "" };
-    return (await callUnary(this.connection.operator, OperatorServiceService.submitSweep, request)).sweep!;
+    return (await callUnary(this.connection.operator, OperatorServiceService.submitSweep, request, PATIENT)).sweep!;
   }
 
   async sweep(): Promise<Sweep> {
-    return (await callUnary(this.connection.operator, OperatorServiceService.getSweep, { sweep: "faults" })).sweep!;
+    return (await callUnary(this.connection.operator, OperatorServiceService.getSweep, { sweep: "faults" }, PATIENT))
+      .sweep!;
   }
 
   cells(): Promise<readonly ListCellsResponse[]> {
@@ -139,12 +142,12 @@ train: { steps: 10, batch: 8 }
 
   /** Cells that this worker runs now. */
   async runningOn(workerId: string): Promise<number> {
-    const { workers } = await callUnary(this.connection.operator, OperatorServiceService.listWorkers, {});
+    const { workers } = await callUnary(this.connection.operator, OperatorServiceService.listWorkers, {}, PATIENT);
     return workers.find((worker) => worker.workerId === workerId)?.cellsHeld ?? 0;
   }
 
   async lastSeenMs(workerId: string): Promise<number> {
-    const { workers } = await callUnary(this.connection.operator, OperatorServiceService.listWorkers, {});
+    const { workers } = await callUnary(this.connection.operator, OperatorServiceService.listWorkers, {}, PATIENT);
     return Number(workers.find((worker) => worker.workerId === workerId)?.lastSeenMs ?? 0n);
   }
 

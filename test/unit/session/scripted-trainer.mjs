@@ -66,6 +66,8 @@ async function runCell(cell, say) {
       process.stderr.write("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n");
       return process.abort();
     case SEEDS.poisons:
+      // After the worker has said that it runs.
+      await pause(1_000);
       process.kill(process.ppid, "SIGKILL");
       return pause(10_000);
     case SEEDS.waits:
