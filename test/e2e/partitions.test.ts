@@ -93,14 +93,14 @@ describe.concurrent("F6 a partition", () => {
       await behindProxy(cluster, "down"),
       await behindProxy(cluster, "slow"),
     ];
-    slow!.delay(300);
+    slow.delay(300);
     await cluster.submit(SLOW);
     await Promise.all([cluster.untilRunsOn("up"), cluster.untilRunsOn("down")]);
-    up!.hold("up");
-    down!.hold("down");
+    up.hold("up");
+    down.hold("down");
     await pause(20_000);
-    up!.release();
-    down!.release();
+    up.release();
+    down.release();
     await cluster.untilFinished();
     await expectWhole(cluster);
     // A grant whose way was cut is taken back, at no cost; no worker counts as dead.

@@ -167,9 +167,9 @@ describe.concurrent("F20 the disk", () => {
     const { place, load, log } = await killedStore(3);
     // Half of a transaction that was being written: a frame of this log, and a part of another.
     const bytes = readFileSync(log);
-    const [first] = [bytes.subarray(HEADER_BYTES, HEADER_BYTES + FRAME_BYTES)];
+    const first = bytes.subarray(HEADER_BYTES, HEADER_BYTES + FRAME_BYTES);
     const end = framesOf(bytes);
-    const torn = Buffer.concat([bytes.subarray(0, end), first!, first!.subarray(0, 1_000)]);
+    const torn = Buffer.concat([bytes.subarray(0, end), first, first.subarray(0, 1_000)]);
     writeFileSync(log, torn);
     await expectNothingLost(place, load);
   });

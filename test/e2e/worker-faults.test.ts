@@ -54,19 +54,19 @@ describe.concurrent("workers under fault", () => {
   it("F10 a cell that kills its worker is quarantined with three workers, and all others are done", async () => {
     const cluster = await Cluster.start();
     let deaths = 0;
-    let over = false;
+    const over = new AbortController();
     // A supervisor, which starts a dead worker again under the same id.
     const supervise = async (id: string): Promise<void> => {
-      while (!over) {
+      while (!over.signal.aborted) {
         const worker = cluster.worker(id);
         const { signal } = await worker.ended;
-        if (signal === "SIGKILL" && !over) deaths += 1;
+        if (signal === "SIGKILL" && !over.signal.aborted) deaths += 1;
       }
     };
     await cluster.submit([POISON, 1, 2, 3, 4, 5, 6, 7]);
     const supervisors = ["w1", "w2"].map(supervise);
     const { counts } = await cluster.untilFinished();
-    over = true;
+    over.abort();
     expect(counts).toMatchObject({ committed: 7, quarantined: 1 });
     expect(deaths).toBeLessThanOrEqual(3);
     const [poison] = (await cluster.cells()).filter(({ reason }) => reason !== "");

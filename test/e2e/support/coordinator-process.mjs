@@ -4,11 +4,10 @@ import { createLogger } from "../../../dist/src/core/log.js";
 import { systemClock } from "../../../dist/src/core/clock.js";
 import { oneToken } from "../../../dist/src/rpc/tokens.js";
 import { startCoordinator } from "../../../dist/coordinator/main.js";
-import "../../../dist/coordinator/store/sqlite/open-sqlite.js";
 
 const POLL_MS = 5;
 
-process.once("message", async ({ store, port, token, timings, protocol }) => {
+async function serve({ store, port, token, timings, protocol }) {
   const logger = createLogger({ component: "coordinator", level: "warn" });
   const coordinator = await startCoordinator({
     store,
@@ -25,13 +24,18 @@ process.once("message", async ({ store, port, token, timings, protocol }) => {
     process.exit(code);
   };
   process.once("SIGTERM", () => void end(0));
-  void coordinator.failed.then((error) => {
-    process.stderr.write(`error: ${error.message}\n`);
-    void end(69);
-  });
+  void endWhenFailed(coordinator, end);
   // On a folder it leads from the start; on a database once it is elected.
   while (coordinator.hot === undefined) await systemClock.sleep(POLL_MS);
   process.send({ address: coordinator.address });
-});
+}
+
+async function endWhenFailed({ failed }, end) {
+  const error = await failed;
+  process.stderr.write(`error: ${error.message}\n`);
+  await end(69);
+}
+
+process.once("message", (said) => void serve(said));
 process.once("disconnect", () => process.exit(70));
 process.send("loaded");
