@@ -20,7 +20,7 @@ export interface Action {
 /** Of a target, which is the caller's text. */
 const TARGET_CHARS = 200;
 
-/** Runs the action and writes down its end. `described`: what the line says of a success. */
+/** Runs the action and writes down its end, which is durable before the caller hears of it. `described`: what the line says of a success. */
 export async function audited<T>(
   hot: Hot,
   context: CallContext,
@@ -41,12 +41,16 @@ export async function audited<T>(
     const message = `${entry.by} ${action} ${entry.target}: ${outcome}`;
     noteLine(hot, { owner: AUDIT_ID, level: 2, message, fields: entry });
   };
+  let value: T;
   try {
-    const value = await run();
-    write(described(value));
-    return value;
+    value = await run();
   } catch (error) {
     write(error instanceof OccamError ? error.code : `internal: ${messageOf(error)}`);
+    // When the store cannot be written, what went wrong first says more.
+    await hot.writer.settled().catch(() => undefined);
     throw error;
   }
+  write(described(value));
+  await hot.writer.settled();
+  return value;
 }

@@ -123,11 +123,13 @@ export function closeMember(hot: Hot, token: LeaseToken, cellId: CellId, end: At
 export function endLease(hot: Hot, lease: HotLease, event: LeaseEvent): void {
   if (lease.state.kind === "ended") return;
   const begun = lease.state.kind === "held" && lease.state.begun;
+  const unheard = lease.state.kind === "granted";
   const end = hot.leases.end(lease, event);
   if (end === undefined) return;
   hot.sessions.detach(lease);
   hot.meter.leaseEnded(end);
-  const lost = begun && (end === "lost" || end === "fenced" || end === "wedged");
+  // A worker that was started again before it could list a grant may have died of it: a cell that kills at once is no exception.
+  const lost = (begun && (end === "lost" || end === "fenced" || end === "wedged")) || (unheard && end === "fenced");
   for (const member of lease.members.values()) {
     if (member.ended === undefined) endOpenMember(hot, lease, member.cell, lost ? WHY_LOST[end] : undefined);
   }

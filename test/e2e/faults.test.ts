@@ -35,7 +35,7 @@ async function expectEachCellOnce(cwd: string): Promise<void> {
 }
 
 describe("occam run under fault", () => {
-  it("survives kill -9 of a worker and of the coordinator at random moments", async () => {
+  it("F1 F3 survives kill -9 of a worker and of the coordinator at random moments", async () => {
     const cwd = folder();
     const run = start(ARGS, { cwd });
     await startedTraining(run);
@@ -65,7 +65,7 @@ describe("occam run under fault", () => {
     expect(children.filter(isAlive)).toEqual([]);
   });
 
-  it("drains on Ctrl-C with 75 and what it has, and the same command completes it to the same numbers", async () => {
+  it("F18 drains on Ctrl-C with 75 and what it has, and the same command completes it to the same numbers", async () => {
     const cwd = folder();
     const run = start([...ARGS, "--fuse-width", "2"], { cwd });
     await run.until((out) => /[1-9]\d*\/\d+ cells done/.test(out));

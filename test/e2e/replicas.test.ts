@@ -80,7 +80,7 @@ describe.skipIf(postgresMissing !== undefined)(`two coordinators on one store${s
     expect(await refusal(url)).toMatch(/^78 error: .*schema version 99[^]*newer build/);
   });
 
-  it("survive kill -9 of the leader: the standby leads within the lease, the worker goes on, each cell is done once", async () => {
+  it("F16 survive kill -9 of the leader: the standby leads within the lease, the worker goes on, each cell is done once", async () => {
     const leader = await coordinator();
     await untilLeads(leader);
     const standby = await coordinator();
@@ -121,7 +121,7 @@ describe.skipIf(postgresMissing !== undefined)(`two coordinators on one store${s
     expect((await standby.run.ended).code).toBe(0);
   });
 
-  it("survive a leader that is stopped in the middle of a transaction: it resumes into another's epoch and writes nothing", async () => {
+  it("F16 survive a leader that is stopped in the middle of a transaction: it resumes into another's epoch and writes nothing", async () => {
     const leader = await coordinator();
     await untilLeads(leader);
     const standby = await coordinator();

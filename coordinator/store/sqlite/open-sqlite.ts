@@ -11,6 +11,7 @@ import { migrate } from "../migrate.ts";
 import { SqlStore } from "../sql-store.ts";
 import type { Store } from "../store.ts";
 import type { DialectTypes, Tables } from "../tables.ts";
+import { damageOfLog } from "./check-log.ts";
 import { openDatabase, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode, type SqliteDatabase } from "./sqlite-api.ts";
 import { NodeSqliteDialect } from "./sqlite-dialect.ts";
 import { sqliteRows } from "./sqlite-rows.ts";
@@ -68,6 +69,8 @@ async function openLocked(
   lock: StoreLock,
   prepare: (db: Kysely<Tables>) => Promise<void>,
 ): Promise<SqliteFolder> {
+  const damage = damageOfLog(databaseFile(folder));
+  if (damage !== undefined) throw corrupt(folder, damage);
   const database = openDatabase(databaseFile(folder));
   try {
     // FULL: the log is synced to the disk before a commit returns. Anything less loses acknowledged work on a power cut.
@@ -79,12 +82,21 @@ async function openLocked(
     await prepare(db);
     return {
       db,
-      closing: () => database.exec("pragma wal_checkpoint(truncate)"),
+      closing: () => writeLogBack(database),
       closed: () => lock.release(),
     };
   } catch (error) {
     database.close();
     throw error;
+  }
+}
+
+/** On a disk that is full or broken the log stays beside the database, where the next start takes it up: nothing is lost by it. */
+function writeLogBack(database: SqliteDatabase): void {
+  try {
+    database.exec("pragma wal_checkpoint(truncate)");
+  } catch {
+    // Why the disk cannot be written, the write that failed before has said.
   }
 }
 

@@ -93,7 +93,7 @@ describe("versions of the protocol", () => {
     },
   );
 
-  it("are upgraded one after another while a sweep runs, and no cell fails", async () => {
+  it("F17 are upgraded one after another while a sweep runs, and no cell fails", async () => {
     await withOptions({ protocol: OLD });
     await submit();
     const old = await work({ protocol: OLD });

@@ -137,6 +137,12 @@ describe("a newer session of a worker", () => {
     expect((await newer.sync()).fenced).toBe(false);
   });
 
+  it("counts what the older was given as lost, also when it died before it could list it", async () => {
+    await world.submit({ name: "poison", cells: 1 });
+    for (const session of ["s1", "s2", "s3", "s4"]) await new HandWorker(() => world, "w1", session).sync();
+    expect(counts()).toMatchObject({ quarantined: 1, pending: 0 });
+  });
+
   it("wakes the older one that waits for work, to tell it", async () => {
     const waiting = worker.sync({ waitMs: 20_000 });
     await turns();

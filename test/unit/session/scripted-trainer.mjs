@@ -6,6 +6,7 @@ const SEEDS = {
   dies: "13", // ends with exit code 3 and words on stderr
   killed: "14", // kills itself with SIGKILL
   heapFull: "15", // ends as V8 does when its heap is full
+  poisons: "16", // takes its worker along, as a cell that brings a machine down does
   waits: "20", // no result until it is aborted
   deaf: "21", // no result, and it does not heed an abort
   fails: "30",
@@ -64,6 +65,11 @@ async function runCell(cell, say) {
     case SEEDS.heapFull:
       process.stderr.write("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n");
       return process.abort();
+    case SEEDS.poisons:
+      // After the worker has said that it runs.
+      await pause(1_000);
+      process.kill(process.ppid, "SIGKILL");
+      return pause(10_000);
     case SEEDS.waits:
       while (!abort.signal.aborted) await pause(10);
       return undefined;
