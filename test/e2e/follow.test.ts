@@ -55,7 +55,7 @@ describe("readers that follow", () => {
     await say(address, 0, "one", "two");
 
     const args = ["--coordinator", address];
-    const tail = start(["logs", "-f", "--json", ...args], { cwd, env });
+    const tail = start(["logs", "-f", "--json", "--worker", "w1", ...args], { cwd, env });
     const filtered = start(["logs", "-f", "--text", "nobody says this", ...args], { cwd, env });
     const watches = [1, 2].map(() => start(["watch", sweep!.sweepId, ...args], { cwd, env }));
     await tail.until((out) => out.includes('"two"'));
@@ -87,7 +87,7 @@ describe("readers that follow", () => {
       }),
     );
     await say(address, 4, "five");
-    const resumed = await occam(["logs", "--json", ...args, "--resume", tokens[0]!], { cwd, env });
+    const resumed = await occam(["logs", "--json", "--worker", "w1", ...args, "--resume", tokens[0]!], { cwd, env });
     expect([messages(resumed.stdout), resumed.stderr]).toEqual([["five"], ""]);
     expect(Number(tokens[1])).toBeLessThanOrEqual(Number(tokens[0]));
     expect(Number(tokens[1])).toBeGreaterThan(0);

@@ -172,7 +172,7 @@ describe("the uploader", () => {
   it("keeps what memory shall not hold on disk while nobody answers, and then brings all of it in order", async () => {
     const { uploader, peer, spool, pressure, clock, eventually } = start();
     peer.mischief.push(...Array.from({ length: 16 }, () => "hold" as const));
-    const count = 400_000;
+    const count = 200_000;
     let most = 0;
     for (let at = 0; at < count; at += 4_000) {
       uploader.metrics(cell("a"), points(at, 4_000));
@@ -182,13 +182,13 @@ describe("the uploader", () => {
       most = Math.max(most, uploader.unackedMemory);
     }
     expect(most).toBeLessThan(PARK_BYTES + 2 * 1024 * 1024);
-    expect(spool.sizeBytes).toBeGreaterThan(2 * 1024 * 1024);
+    expect(spool.sizeBytes).toBeGreaterThan(1024 * 1024);
     peer.mischief.splice(0);
     peer.release();
     expect(await eventually(uploader.flush(cell("a")))).toBe("acked");
     expect(await eventually(uploader.flush(cell("b")))).toBe("acked");
     expect(peer.stored("7/a/1")).toEqual(Array.from({ length: count }, (_, value) => value));
-    expect(peer.stored(`7/b/${LOGS}`)).toHaveLength(20);
+    expect(peer.stored(`7/b/${LOGS}`)).toHaveLength(10);
     expect(uploader.counts(cell("a"))).toMatchObject({ metrics: count, droppedPoints: 0 });
     expect([pressure, spool.sizeBytes]).toEqual([[], 0]);
   });
@@ -197,7 +197,7 @@ describe("the uploader", () => {
     const full = (clock: FakeClock): Spool => newSpool(clock, { newFile: () => open("/dev/full", "r+") });
     const { uploader, peer, pressure, clock, eventually } = start({ spool: full });
     peer.mischief.push(...Array.from({ length: 16 }, () => "hold" as const));
-    const count = 800_000;
+    const count = 600_000;
     for (let at = 0; at < count; at += 4_000) {
       uploader.metrics(cell("a"), points(at, 4_000));
       if (at % 100_000 === 0) await clock.advance(10);
@@ -208,7 +208,7 @@ describe("the uploader", () => {
     peer.release();
     expect(await eventually(uploader.flush(cell("a")))).toBe("acked");
     const { metrics, droppedPoints, droppedLines } = uploader.counts(cell("a"));
-    expect(droppedPoints).toBeGreaterThan(100_000);
+    expect(droppedPoints).toBeGreaterThan(50_000);
     expect(metrics + droppedPoints).toBe(count + 1);
     const stored = peer.stored("7/a/1");
     expect(stored).toHaveLength(metrics);
