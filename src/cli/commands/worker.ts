@@ -1,10 +1,10 @@
 /** `occam worker` */
 import { defineCommand } from "../command.ts";
-import { backendOption, connectionOptions, logLevelOption } from "../options.ts";
+import { backendOption, checkpointOptions, connectionOptions, logLevelOption } from "../options.ts";
 
 export const workerCommand = defineCommand({
   usage: "worker",
-  summary: "Run cells for a coordinator until Ctrl-C; what has not begun is handed back",
+  summary: "Run cells for a coordinator until Ctrl-C; what is unfinished is handed back",
   positionals: {},
   options: {
     coordinator: connectionOptions.coordinator,
@@ -24,10 +24,12 @@ export const workerCommand = defineCommand({
       requiresArg: true,
       describe: "The most cells that it takes at a time and trains as one program [wasm: 64; fewer where as fast]",
     },
+    ...checkpointOptions,
     ...logLevelOption,
   },
   examples: [
     ["worker --coordinator 127.0.0.1:7171 --token-file ./store/token", "Work for a coordinator on this machine"],
+    ["worker --checkpoints s3://bucket/occam", "Another worker goes on where this one is stopped"],
     ["worker --backend wasm --fuse-width 16", "Without a GPU, in small programs"],
   ],
   run: async (args, io) => {
@@ -42,6 +44,8 @@ export const workerCommand = defineCommand({
         id: args.id,
         backend: args.backend,
         fuseWidth: args["fuse-width"],
+        checkpoints: args.checkpoints,
+        checkpointEvery: args["checkpoint-every"],
         logLevel: args["log-level"],
       },
       io,

@@ -8,6 +8,7 @@ import type { ClientTls } from "../../rpc/tls.ts";
 import type { Io } from "../io.ts";
 import { wholeNumber } from "../numbers.ts";
 import type { BackendName } from "../options.ts";
+import { checkpointPlace } from "../checkpoint-place.ts";
 import { requireToken } from "../token.ts";
 import { isSupervised, reportToSupervisor } from "./child-messages.ts";
 import { stopRequest, type StopRequest } from "./stop-request.ts";
@@ -24,6 +25,9 @@ export interface WorkArgs {
   readonly id: string | undefined;
   readonly backend: BackendName;
   readonly fuseWidth: number | undefined;
+  readonly checkpoints: string | undefined;
+  /** Seconds. */
+  readonly checkpointEvery: number | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -44,6 +48,11 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
     backend: args.backend,
     ...(isSupervised() ? { coordinatorUp: untilListening(args.coordinator, io.clock) } : {}),
     ...(args.fuseWidth === undefined ? {} : { maxFuseWidth: wholeNumber("--fuse-width", args.fuseWidth, 1, 1) }),
+    ...(args.checkpoints === undefined ? {} : { checkpoints: checkpointPlace(args.checkpoints, io) }),
+    ...(args.checkpointEvery === undefined
+      ? {}
+      : { timings: { checkpointEveryMs: 1_000 * wholeNumber("--checkpoint-every", args.checkpointEvery, 1, 1) } }),
+    env: io.env,
     clock: io.clock,
     logger: createLogger({ component: "worker", level: args.logLevel }),
   });
