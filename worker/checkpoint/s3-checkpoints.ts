@@ -56,7 +56,11 @@ export class S3Checkpoints implements CheckpointStore {
 
   async read(cellId: CellId, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const answer = await this.#send("GET", this.#urlOf(cellId), signal);
-    if (answer.status === 404 && !(await answer.text()).includes("NoSuchBucket")) return undefined;
+    if (answer.status === 404) {
+      const text = await answer.text();
+      if (!text.includes("NoSuchBucket")) return undefined;
+      throw refusal(answer, "GET", text);
+    }
     await expectGood(answer, "GET");
     return new Uint8Array(await answer.arrayBuffer());
   }
@@ -77,7 +81,7 @@ export class S3Checkpoints implements CheckpointStore {
     do {
       const query = new URLSearchParams({ "list-type": "2", prefix: this.#prefix });
       if (token !== undefined) query.set("continuation-token", token);
-      const answer = await this.#send("GET", `${this.#url}/?${query.toString()}`, signal);
+      const answer = await this.#send("GET", `${this.#url}?${query.toString().replaceAll("+", "%20")}`, signal);
       await expectGood(answer, "GET");
       const text = await answer.text();
       for (const [, object = ""] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
@@ -114,11 +118,13 @@ function bucketUrl(place: string, bucket: string, region: string, env: Env): str
 
 /** @throws OccamError with what the store says */
 async function expectGood(answer: Response, method: string): Promise<void> {
-  if (answer.ok) return;
-  const text = answer.bodyUsed ? "" : await answer.text();
+  if (!answer.ok) throw refusal(answer, method, await answer.text());
+}
+
+function refusal({ status }: Response, method: string, text: string): OccamError {
   const said = [elementOf(text, "Code"), elementOf(text, "Message")].filter((part) => part !== undefined).join(": ");
   const reason = said === "" ? text.slice(0, MOST_ERROR_CHARS) : said;
-  throw new OccamError(codeOf(answer.status), `the store answered ${method} with ${answer.status} ${reason}`.trim());
+  return new OccamError(codeOf(status), `the store answered ${method} with ${status} ${reason}`.trim());
 }
 
 function codeOf(status: number): ErrorCode {

@@ -1,6 +1,6 @@
 /** The worker's process: starts it, drains it on a signal or when its supervisor is gone. */
 import { hostname } from "node:os";
-import { EXIT } from "../../core/errors.ts";
+import { EXIT, OccamError } from "../../core/errors.ts";
 import { asWorkerId } from "../../core/ids.ts";
 import { createLogger, type LogLevel } from "../../core/log.ts";
 import { openTracer } from "../../core/trace.ts";
@@ -51,7 +51,7 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
     ...(args.checkpoints === undefined ? {} : { checkpoints: checkpointPlace(args.checkpoints, io) }),
     ...(args.checkpointEvery === undefined
       ? {}
-      : { timings: { checkpointEveryMs: 1_000 * wholeNumber("--checkpoint-every", args.checkpointEvery, 1, 1) } }),
+      : { timings: { checkpointEveryMs: 1_000 * secondsOf(args.checkpointEvery) } }),
     env: io.env,
     clock: io.clock,
     logger: createLogger({ component: "worker", level: args.logLevel }),
@@ -64,6 +64,16 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
   } finally {
     await tracer.close();
   }
+}
+
+/** More often than this, checkpoints are all that a worker does. */
+const LEAST_CHECKPOINT_SECONDS = 0.1;
+
+function secondsOf(value: number): number {
+  if (Number.isFinite(value) && value >= LEAST_CHECKPOINT_SECONDS) return value;
+  throw new OccamError("bad-usage", `it must be a number of seconds from ${LEAST_CHECKPOINT_SECONDS} up, not ${value}`, {
+    where: "--checkpoint-every",
+  });
 }
 
 async function drainOn(stop: StopRequest, worker: { drain(): void }, io: Io): Promise<void> {
