@@ -11,7 +11,14 @@ import { everyStepTurns, runUntil, type CutShard } from "../support/cut-shard.ts
 import { IS_SLOW, openTestEngine, THE_SAME } from "../support/test-backend.ts";
 import { ESTIMATE as DEFAULT_ESTIMATE, SGLD_ESTIMATE, tinyCell } from "../support/tiny-cells.ts";
 
-const ESTIMATE = { ...DEFAULT_ESTIMATE, chains: 2, budget: 200, trajectory: 3, kernelRows: 12, refine: "never" } as const;
+const ESTIMATE = {
+  ...DEFAULT_ESTIMATE,
+  chains: 2,
+  budget: 200,
+  trajectory: 3,
+  kernelRows: 12,
+  refine: "never",
+} as const;
 const TIER_B: Partial<EstimateConfig> = { ...ESTIMATE, tier: "B", batch: 10, budget: 100 };
 const SGLD: Partial<EstimateConfig> = { ...SGLD_ESTIMATE, chains: 2, draws: 20, burnIn: 6, thin: 2, batch: 10, kernelRows: 12 }; // prettier-ignore
 
@@ -49,8 +56,9 @@ beforeAll(async () => {
 });
 
 /** About `count` turns, over all of them. */
-const spread = (turns: number, count: number): readonly number[] =>
-  [...new Set(Array.from({ length: count }, (_, i) => 1 + Math.floor(((i + 0.5) * turns) / count)))];
+const spread = (turns: number, count: number): readonly number[] => [
+  ...new Set(Array.from({ length: count }, (_, i) => 1 + Math.floor(((i + 0.5) * turns) / count))),
+];
 
 /** Cuts at these turns, one run each, goes on to the end, and compares. Gives the positions of all cuts. */
 async function expectTheSame(cells: readonly Cell[], cuts: number): Promise<readonly string[]> {
@@ -81,7 +89,9 @@ describe(`a cell that goes on from a checkpoint says ${THE_SAME}`, () => {
       [0.02, 0.4].map((learningRate) =>
         tinyCell({
           optimizer: { kind, learningRate },
-          regulariser: [{ kind: "dropout", strength: 0.3 }, { kind: "none" }, { kind: "weight-noise", strength: 0.1 }][i % 3]!,
+          regulariser: [{ kind: "dropout", strength: 0.3 }, { kind: "none" }, { kind: "weight-noise", strength: 0.1 }][
+            i % 3
+          ]!,
           seed: i,
           train: { steps: 70, evalEvery: 20, schedule: "cosine", stopTrainLoss: 0.25 },
         }),
@@ -93,18 +103,21 @@ describe(`a cell that goes on from a checkpoint says ${THE_SAME}`, () => {
     expect(positions.filter((position) => position.startsWith("train@")).length).toBeGreaterThan(8);
   });
 
-  test.skipIf(IS_SLOW).each(Object.entries(ESTIMATES))("in estimates by: %s", async (_, { estimate, met, cuts = 10 }) => {
-    const cells = [1, 2].map((seed) =>
-      tinyCell({
-        data: { kind: "moons", train: 40, test: 20, noise: 0.1 * seed, seed },
-        seed,
-        train: { steps: 10, batch: 16, evalEvery: 5 },
-        estimate,
-      }),
-    );
-    const positions = await expectTheSame(cells, cuts);
-    for (const place of met) expect(positions.join("\n"), String(place)).toMatch(new RegExp(place, "m"));
-  });
+  test.skipIf(IS_SLOW).each(Object.entries(ESTIMATES))(
+    "in estimates by: %s",
+    async (_, { estimate, met, cuts = 10 }) => {
+      const cells = [1, 2].map((seed) =>
+        tinyCell({
+          data: { kind: "moons", train: 40, test: 20, noise: 0.1 * seed, seed },
+          seed,
+          train: { steps: 10, batch: 16, evalEvery: 5 },
+          estimate,
+        }),
+      );
+      const positions = await expectTheSame(cells, cuts);
+      for (const place of met) expect(positions.join("\n"), String(place)).toMatch(new RegExp(place, "m"));
+    },
+  );
 
   test("and does no step twice, but for those of a trajectory and of the look at w0", async () => {
     const cell = tinyCell({ train: { steps: 60 }, estimate: ESTIMATE });

@@ -58,7 +58,10 @@ function worker(id: string, checkpoints: string, env: Readonly<Record<string, st
 }
 
 /** Submits a sweep; gives its cells. */
-async function submit(name: string, seed: number): Promise<{ readonly sweep: string; readonly cells: readonly Cell[] }> {
+async function submit(
+  name: string,
+  seed: number,
+): Promise<{ readonly sweep: string; readonly cells: readonly Cell[] }> {
   writeFileSync(join(cwd, `${name}.yaml`), SPEC(name, seed));
   const { stdout } = await occam(["submit", `${name}.yaml`, "--json", ...connection], { cwd });
   const { sweepId } = JSON.parse(stdout) as { sweepId: string };

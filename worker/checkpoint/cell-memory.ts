@@ -46,7 +46,7 @@ export interface Pieces {
 export class CellMemory implements Pieces {
   readonly #done = new Map<string, { readonly family: string; readonly result: object }>();
   readonly #left = new Map<string, Standing>();
-  readonly #live = new Map<string, { readonly family: string; step(): number; state(): object }>();
+  readonly #live = new Map<string, { readonly family: string; readonly step: () => number; readonly state: () => object }>(); // prettier-ignore
   /** Every metric point that the cell has said, in their order. */
   readonly #points: MetricPoint[];
   #isNew = false;
@@ -127,4 +127,4 @@ const FORGOTTEN: Piece<never, never> = {
 };
 
 /** For work that nobody keeps. */
-export const NO_PIECES: Pieces = { piece: () => FORGOTTEN as never, within: () => NO_PIECES };
+export const NO_PIECES: Pieces = { piece: () => FORGOTTEN, within: () => NO_PIECES };

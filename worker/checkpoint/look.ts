@@ -20,7 +20,12 @@ export interface SeenCheckpoint extends StoredCheckpoint {
 const LIMIT_MS = 120_000;
 
 /** @param prefix of a cell's id; "" for all. Sorted by id. */
-export async function lookAt(place: string, prefix: string, env: Env, clock: Clock): Promise<readonly SeenCheckpoint[]> {
+export async function lookAt(
+  place: string,
+  prefix: string,
+  env: Env,
+  clock: Clock,
+): Promise<readonly SeenCheckpoint[]> {
   const store = await openCheckpointStore(place, env, clock);
   const signal = AbortSignal.timeout(LIMIT_MS);
   const listed = await store.list(signal);

@@ -22,7 +22,7 @@ type TypeName = keyof typeof MAKE;
 interface HeaderEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
-  readonly data_offsets: readonly [number, number];
+  readonly data_offsets: readonly (number | undefined)[];
 }
 
 export function toSafetensors({ metadata, tensors }: SafetensorsFile): Uint8Array {
@@ -74,13 +74,13 @@ function headerOf(file: Uint8Array): { readonly header: Readonly<Record<string, 
 }
 
 function tensorOf(name: string, entry: HeaderEntry, data: Uint8Array): NamedTensor {
-  const [from, to] = entry.data_offsets ?? [];
+  const [from = Number.NaN, to = Number.NaN] = entry.data_offsets ?? [];
   const make = MAKE[entry.dtype as TypeName];
   const count = Array.isArray(entry.shape) ? entry.shape.reduce((product, length) => product * length, 1) : Number.NaN;
   const bytes = count * (make?.BYTES_PER_ELEMENT ?? Number.NaN);
-  if (!(from! >= 0 && to! <= data.length && to! - from! === bytes)) throw broken(`its tensor "${name}" makes no sense`);
-  // A copy: the numbers may lie at any address of the file.
-  const own = data.slice(from, to);
+  if (!(from >= 0 && to <= data.length && to - from === bytes)) throw broken(`its tensor "${name}" makes no sense`);
+  // A copy: the numbers may lie at any address of the file. Not by `slice`, which of a Buffer is no copy.
+  const own = new Uint8Array(data.subarray(from, to));
   return { name, shape: entry.shape, values: new make(own.buffer, 0, count) };
 }
 

@@ -75,7 +75,7 @@ export function progressOf({ counters, traces }: HmcState): Progress {
   return { ...counters, best: counters.best, traces: traces.map(numbers), isOpen: true };
 }
 
-export function keptProgress({ traces, isOpen: _, ...counters }: Progress): Pick<HmcState, "counters" | "traces"> {
+export function keptProgress({ traces, ...counters }: Progress): Pick<HmcState, "counters" | "traces"> {
   return {
     counters,
     traces: traces.map(({ x, mean, displacement, virial }) => ({

@@ -23,11 +23,7 @@ export interface ChainSet {
  * @param t by lane
  * @param displacement by lane: written, where there is any
  */
-export function readSet(
-  set: ChainSet,
-  t: readonly number[],
-  displacement: readonly Float64Array[] | undefined,
-): void {
+export function readSet(set: ChainSet, t: readonly number[], displacement: readonly Float64Array[] | undefined): void {
   for (const { differences, squares } of set.unread) {
     const [d, s] = [differences.dataSync<"float32">(), squares.dataSync<"float32">()];
     t.forEach((own, lane) => {

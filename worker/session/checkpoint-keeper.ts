@@ -173,7 +173,8 @@ export class CheckpointKeeper {
   }
 
   #succeeded(): void {
-    if (this.#failures > 0) this.#options.say("info", `the checkpoint store is there again: ${this.#options.store.place}`);
+    if (this.#failures > 0)
+      this.#options.say("info", `the checkpoint store is there again: ${this.#options.store.place}`);
     this.#failures = 0;
   }
 

@@ -32,9 +32,9 @@ export interface ShardCheckpointsOptions extends CheckpointPlan {
   readonly clock: Clock;
   readonly log: ShardEvents["log"];
   /** Resolves when the file has left this process. */
-  write(cellId: CellId, file: Uint8Array): Promise<void>;
+  readonly write: (cellId: CellId, file: Uint8Array) => Promise<void>;
   /** Called once all is written after `stop`. */
-  onStopped(): void;
+  readonly onStopped: () => void;
 }
 
 export class ShardCheckpoints {

@@ -37,18 +37,22 @@ const listCommand = defineCommand({
   summary: "Show the cells that have a checkpoint, and how far each is",
   positionals: {},
   options: { ...placeOption, ...jsonOption },
-  examples: [["checkpoint list --checkpoints ./occam-out/quickstart/store/checkpoints", "What an `occam run` would go on from"]],
+  examples: [
+    ["checkpoint list --checkpoints ./occam-out/quickstart/store/checkpoints", "What an `occam run` would go on from"],
+  ],
   run: async ({ checkpoints, json }, io) => {
     const seen = await seenAt(checkpoints, "", io);
     if (json) {
-      const lines = seen.map(({ tensors: _, ...rest }) => `${JSON.stringify(rest)}\n`);
+      const lines = seen.map((each) => `${JSON.stringify({ ...each, tensors: undefined })}\n`);
       await io.out.write(lines.join(""));
       return EXIT.ok;
     }
     const { renderTable } = await import("../output/table.ts");
     const titles = ["cell", "phase", "step", "attempt", "age", "size"].map((title) => ({ title }));
     const rows = await Promise.all(seen.map((each) => rowOf(each, io)));
-    await io.out.write(rows.length === 0 ? "no checkpoints\n" : `${renderTable(titles, rows, widthOf(io.out)).join("\n")}\n`);
+    await io.out.write(
+      rows.length === 0 ? "no checkpoints\n" : `${renderTable(titles, rows, widthOf(io.out)).join("\n")}\n`,
+    );
     return EXIT.ok;
   },
 });
@@ -59,7 +63,9 @@ const showCommand = defineCommand({
   summary: "Show one cell's checkpoint: how far it is, and its tensors with their shapes",
   positionals: { cell: { type: "string", demandOption: true, describe: "Cell id, or a prefix of one" } },
   options: { ...placeOption, ...jsonOption },
-  examples: [["checkpoint show 2a31560f --checkpoints s3://bucket/occam", "One cell's; Python reads the file with safetensors"]],
+  examples: [
+    ["checkpoint show 2a31560f --checkpoints s3://bucket/occam", "One cell's; Python reads the file with safetensors"],
+  ],
   run: async ({ checkpoints, cell, json }, io) => {
     const seen = await seenAt(checkpoints, cell, io);
     if (json) {
@@ -77,8 +83,15 @@ const showCommand = defineCommand({
               `attempt  ${summary.attempt}`,
               `backend  ${summary.backend}, numerics ${summary.numericsVersion}, package ${summary.packageVersion}`,
             ];
-      const lines = [`cell     ${cellId}`, ...facts, `written  ${formatInstant(modifiedMs)}`, `size     ${sizeBytes} bytes`];
-      await io.out.write(`${[...lines, ...tensors.map(({ name, shape }) => `  ${name} [${shape.join(", ")}]`)].join("\n")}\n`);
+      const lines = [
+        `cell     ${cellId}`,
+        ...facts,
+        `written  ${formatInstant(modifiedMs)}`,
+        `size     ${sizeBytes} bytes`,
+      ];
+      await io.out.write(
+        `${[...lines, ...tensors.map(({ name, shape }) => `  ${name} [${shape.join(", ")}]`)].join("\n")}\n`,
+      );
     }
     return EXIT.ok;
   },

@@ -71,9 +71,13 @@ const LEAST_CHECKPOINT_SECONDS = 0.1;
 
 function secondsOf(value: number): number {
   if (Number.isFinite(value) && value >= LEAST_CHECKPOINT_SECONDS) return value;
-  throw new OccamError("bad-usage", `it must be a number of seconds from ${LEAST_CHECKPOINT_SECONDS} up, not ${value}`, {
-    where: "--checkpoint-every",
-  });
+  throw new OccamError(
+    "bad-usage",
+    `it must be a number of seconds from ${LEAST_CHECKPOINT_SECONDS} up, not ${value}`,
+    {
+      where: "--checkpoint-every",
+    },
+  );
 }
 
 async function drainOn(stop: StopRequest, worker: { drain(): void }, io: Io): Promise<void> {

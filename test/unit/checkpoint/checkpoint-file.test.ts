@@ -41,6 +41,17 @@ describe("a checkpoint", () => {
     expect(back.isNew).toBe(false);
   });
 
+  test("comes back from a Buffer at any address of a larger one, as files and messages are read", () => {
+    const whole = file();
+    const larger = Buffer.alloc(whole.length + 64, 0xff);
+    for (const at of [0, 3, 8, 61]) {
+      larger.set(whole, at);
+      const { memory: back } = readCheckpoint(larger.subarray(at, at + whole.length), FACTS);
+      expect(back.points).toEqual(memory().points);
+      expect(back.piece("chains", 1).left).toEqual(memory().snapshot().underWay["chains.1"]!.state);
+    }
+  });
+
   test("of anything plain comes back as it was", () => {
     const leaf = fc.oneof(fc.double(), fc.string(), fc.boolean(), fc.constant(null), fc.float32Array(), fc.float64Array(), fc.int32Array()); // prettier-ignore
     const key = fc.stringMatching(/^[a-z]{1,8}$/);
@@ -63,12 +74,36 @@ describe("a checkpoint", () => {
     ["empty", () => new Uint8Array(0), /too short/],
     ["of another kind", () => new TextEncoder().encode("{ not a checkpoint at all }"), /no whole safetensors file/],
     ["longer than it says", (whole: Uint8Array) => Uint8Array.from([...whole, 0]), /bytes of numbers/],
-    ["with one bit changed at its end", (whole: Uint8Array) => whole.with(whole.length - 1, whole.at(-1)! ^ 1), /checksum/],
-    ["with another attempt in its header", (whole: Uint8Array) => replaced(whole, '"attempt":"2"', '"attempt":"3"'), /checksum/],
-    ["of another format", (whole: Uint8Array) => resealed(whole, "occam-checkpoint/1", "occam-checkpoint/0"), /format is occam-checkpoint\/0/],
-    ["of other numerics", (whole: Uint8Array) => resealed(whole, /"numerics":"\d/, '"numerics":"9'), /numerics version 9/],
-    ["of another backend", (whole: Uint8Array) => resealed(whole, '"backend":"wasm"', '"backend":"gpu0"'), /computed on gpu0/],
-    ["of another cell", (whole: Uint8Array) => resealed(whole, "ab".repeat(32), "cd".repeat(32)), /of the cell cdcdcdcdcdcd/],
+    [
+      "with one bit changed at its end",
+      (whole: Uint8Array) => whole.with(whole.length - 1, whole.at(-1)! ^ 1),
+      /checksum/,
+    ],
+    [
+      "with another attempt in its header",
+      (whole: Uint8Array) => replaced(whole, '"attempt":"2"', '"attempt":"3"'),
+      /checksum/,
+    ],
+    [
+      "of another format",
+      (whole: Uint8Array) => resealed(whole, "occam-checkpoint/1", "occam-checkpoint/0"),
+      /format is occam-checkpoint\/0/,
+    ],
+    [
+      "of other numerics",
+      (whole: Uint8Array) => resealed(whole, /"numerics":"\d/, '"numerics":"9'),
+      /numerics version 9/,
+    ],
+    [
+      "of another backend",
+      (whole: Uint8Array) => resealed(whole, '"backend":"wasm"', '"backend":"gpu0"'),
+      /computed on gpu0/,
+    ],
+    [
+      "of another cell",
+      (whole: Uint8Array) => resealed(whole, "ab".repeat(32), "cd".repeat(32)),
+      /of the cell cdcdcdcdcdcd/,
+    ],
   ])("that is %s is refused", (_, spoil, reason) => {
     expect(() => readCheckpoint(spoil(file()), FACTS)).toThrow(reason);
   });
@@ -109,5 +144,9 @@ function replaced(whole: Uint8Array, from: string | RegExp, to: string): Uint8Ar
 /** With a checksum that fits. */
 function resealed(whole: Uint8Array, from: string | RegExp, to: string): Uint8Array {
   const bare = replaced(replaced(whole, /"sha256":"[0-9a-f]{64}"/, `"sha256":"${"0".repeat(64)}"`), from, to);
-  return replaced(bare, `"sha256":"${"0".repeat(64)}"`, `"sha256":"${createHash("sha256").update(bare).digest("hex")}"`);
+  return replaced(
+    bare,
+    `"sha256":"${"0".repeat(64)}"`,
+    `"sha256":"${createHash("sha256").update(bare).digest("hex")}"`,
+  );
 }

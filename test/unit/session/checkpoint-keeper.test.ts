@@ -30,7 +30,12 @@ afterEach(async () => {
 
 function keeperOf(store: CheckpointStore, clock: Clock = systemClock) {
   const said: string[] = [];
-  const keeper = new CheckpointKeeper({ store, clock, key: rootKey("keeper"), say: (_, message) => said.push(message) });
+  const keeper = new CheckpointKeeper({
+    store,
+    clock,
+    key: rootKey("keeper"),
+    say: (_, message) => said.push(message),
+  });
   cleanups.push(() => keeper.stop());
   return { keeper, said };
 }
@@ -45,7 +50,11 @@ test("what is kept while the store is down is there once it is up, the newest of
   const probe = createServer();
   const port = await new Promise<number>((resolve) => probe.listen(0, () => resolve((probe.address() as { port: number }).port))); // prettier-ignore
   await new Promise((resolve) => probe.close(resolve));
-  const env = { AWS_ACCESS_KEY_ID: "S3RVER", AWS_SECRET_ACCESS_KEY: "S3RVER", AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` };
+  const env = {
+    AWS_ACCESS_KEY_ID: "S3RVER",
+    AWS_SECRET_ACCESS_KEY: "S3RVER",
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+  };
   const store = await openCheckpointStore("s3://cells", env, systemClock);
   const { keeper, said } = keeperOf(store);
   for (let n = 0; n < 6; n += 1) keeper.keep(cell(n), file(n));
@@ -71,7 +80,9 @@ test("a store that hangs holds nobody longer than its limits", async () => {
   keeper.keep(cell(1), file(1));
   expect(await keeper.settled(5_000)).toBe(false);
   expect((await keeper.load([1, 2, 3, 4, 5, 6].map(cell))).size).toBe(0);
-  expect(said.at(-1)).toMatch(/checkpoints of 6 cells could not be read from nowhere, they begin at the beginning: no answer within/);
+  expect(said.at(-1)).toMatch(
+    /checkpoints of 6 cells could not be read from nowhere, they begin at the beginning: no answer within/,
+  );
 });
 
 test("a store that is down for a moment when cells are read is asked again", async () => {

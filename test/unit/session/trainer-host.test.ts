@@ -49,7 +49,7 @@ async function openHost(timings: Partial<typeof DEFAULT_TIMINGS> = {}) {
       events: () => undefined,
       ended: (_shardId, end) => ended.push(end),
       checkpoint: () => undefined,
-    gaveUp: () => undefined,
+      gaveUp: () => undefined,
       line: () => undefined,
       died: () => undefined,
     },
