@@ -41,7 +41,8 @@ export class ShardRelay implements ShardEvents {
   }
 
   metrics(cellId: CellId, points: readonly MetricPoint[]): void {
-    this.#memories.get(cellId)?.say(this.#pass(cellId, points));
+    const fresh = this.#pass(cellId, points);
+    this.#memories.get(cellId)?.say(fresh);
   }
 
   /** Gives the points that are new. */
