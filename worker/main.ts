@@ -15,6 +15,7 @@ import type { ProtocolRange } from "../src/core/protocol.ts";
 import { NO_TRACER, type Tracer } from "../src/core/trace.ts";
 import { rootKey } from "../src/core/random.ts";
 import type { ClientTls } from "../src/rpc/tls.ts";
+import { openCheckpointStore, type Env } from "./checkpoint/checkpoint-store.ts";
 import { Agent } from "./session/agent.ts";
 import { coordinatorPeer } from "./session/coordinator-peer.ts";
 import { defaultSpoolFolder } from "./session/spool-folder.ts";
@@ -35,6 +36,10 @@ export interface WorkerOptions {
   /** The same at every start of this worker, and its alone. */
   readonly workerId: WorkerId;
   readonly backend: BackendChoice;
+  /** Where checkpoints are kept: a folder, as an absolute path, or s3://BUCKET/PREFIX; by default nowhere. */
+  readonly checkpoints?: string | undefined;
+  /** What the client of an S3-compatible store reads its settings from. */
+  readonly env?: Env;
   /** Cells of one shard, at the most; by default what is good for the backend. */
   readonly maxFuseWidth?: number;
   /** For sweeps that require them. */
@@ -66,6 +71,8 @@ export interface RunningWorker {
 /** Resolves once the backend is open; rejects with "unsupported" when it cannot be, and the worker is then gone. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { address, token, tls, allowPlaintext, workerId, backend, clock, logger } = options;
+  const { checkpoints, env = {} } = options;
+  const store = checkpoints === undefined ? undefined : await openCheckpointStore(checkpoints, env, clock);
   const sessionId = newSessionId();
   const agent = new Agent({
     workerId,
@@ -77,6 +84,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       logLevel: LOG_LEVELS.find((level) => level === logger.level) ?? "info",
     },
     coordinatorUp: options.coordinatorUp ?? Promise.resolve(),
+    checkpoints: store,
     maxFuseWidth: options.maxFuseWidth,
     labels: options.labels ?? {},
     memoryLimitBytes: MEMORY_SHARE * freemem(),

@@ -3,6 +3,7 @@ import type { Command, CommandGroup } from "./command.ts";
 import { calibrateCommand } from "./commands/calibrate.ts";
 import { cancelCommand } from "./commands/cancel.ts";
 import { changeCommand } from "./commands/change.ts";
+import { checkpointCommands } from "./commands/checkpoint.ts";
 import { coordinatorCommand } from "./commands/coordinator.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { explainCommand } from "./commands/explain.ts";
@@ -48,4 +49,4 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 /** After the commands. */
-export const GROUPS: readonly CommandGroup[] = [storeCommands];
+export const GROUPS: readonly CommandGroup[] = [storeCommands, checkpointCommands];

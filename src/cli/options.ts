@@ -64,6 +64,21 @@ export const workOptions = {
   },
 } as const;
 
+export const checkpointOptions = {
+  checkpoints: {
+    type: "string",
+    group: "Checkpoints:",
+    requiresArg: true,
+    describe: "Folder, or s3://BUCKET/PREFIX, that cells which are cut off go on from, shared by all workers [none]",
+  },
+  "checkpoint-every": {
+    type: "number",
+    group: "Checkpoints:",
+    requiresArg: true,
+    describe: "Seconds between two checkpoints of what runs; there is one more at every stop [60]",
+  },
+} as const;
+
 export const logLevelOption = {
   "log-level": {
     choices: ["debug", "info", "warn", "error"] as const,

@@ -30,6 +30,8 @@ export const SETTINGS: readonly string[] = [
   "metrics-port",
   "metrics-host",
   "log-level",
+  "checkpoints",
+  "checkpoint-every",
 ];
 
 const DEFAULT_FILES = ["occam.config.yaml", "occam.config.yml", "occam.config.json"];

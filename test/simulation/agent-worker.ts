@@ -66,6 +66,7 @@ export class AgentWorker implements SimWorker {
       labels: {},
       // A run never has records for as much as it keeps in memory: nothing goes to the disk.
       spoolFolder: "/nowhere",
+      checkpoints: undefined,
       clock: this.clock,
       // Its own log is a stream too.
       logger: world.journal.logger(`${name}/${session}`, "warn"),

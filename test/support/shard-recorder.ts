@@ -2,6 +2,7 @@
 import type { Cell } from "../../src/spec/cell.ts";
 import type { CellResult } from "../../src/result/cell-result.ts";
 import type { Engine } from "../../worker/engine/engine.ts";
+import type { ShardCheckpoints } from "../../worker/trainer/shard-checkpoints.ts";
 import { runShard } from "../../worker/trainer/run-shard.ts";
 import type { MetricPoint, ShardEvents, ShardProgress } from "../../worker/trainer/shard.ts";
 
@@ -19,6 +20,7 @@ export async function recordShard(
   cells: readonly Cell[],
   signal: AbortSignal = new AbortController().signal,
   onEvent: (kind: "progress" | "metrics" | "result") => void = () => undefined,
+  checkpoints?: ShardCheckpoints,
 ): Promise<RecordedShard> {
   const results = new Map<string, CellResult>();
   const metrics = new Map<string, MetricPoint[]>();
@@ -41,6 +43,6 @@ export async function recordShard(
     },
     failed: (id, kind, reason) => failed.set(id, { kind, reason }),
   };
-  await runShard(engine, { cells }, events, signal);
+  await runShard(engine, { cells }, events, signal, undefined, checkpoints);
   return { results, metrics, failed, progress };
 }

@@ -9,28 +9,26 @@
  *     literature; the estimate itself and the points of its curves beside each other;
  *  4. figures and verdict. Where the chains saw a lower loss than w0's, w0 is moved below the best seen and sampled again, once.
  *
- * Chains of tier B that are not finite are sampled again from the start with a quarter of the step, twice at the most; no partial
- * chain is averaged.
+ * Each cell's memory keeps w0, the descent to it and the chains; what it has is taken from there. The figures are made anew.
  */
 import { fold, permutation, type RandomKey } from "../../src/core/random.ts";
 import type { Estimate } from "../../src/result/cell-result.ts";
 import { mcseMean } from "../../src/stats/ess.ts";
 import type { EstimateConfig } from "../../src/spec/cell.ts";
 import { curveOf, samplingOf, type CurvePoint, type Sampling } from "../../src/spec/sampling.ts";
+import { NO_PIECES, type Pieces } from "../checkpoint/cell-memory.ts";
 import type { Pace } from "../engine/pace.ts";
 import { poolShape } from "../sample/batch-pool.ts";
-import { sampleByHmc } from "../sample/hmc.ts";
-import { sampleByLangevin } from "../sample/langevin-run.ts";
 import type { ChainRecord, Posterior } from "../sample/posterior.ts";
-import { refine } from "../sample/refine.ts";
-import { SAMPLERS } from "../sample/samplers.ts";
+import { refine, type Refined, type RefineState } from "../sample/refine.ts";
 import type { Surface } from "../sample/surface.ts";
 import { automaticStep, closedForm, lanczosForm, type ClosedForm } from "./closed-form.ts";
 import { descentOf, lanczos, topOf, wholeGradients, type LanczosSpectrum } from "./lanczos.ts";
 import { multiplicityOf } from "./multiplicity.ts";
+import { samplePosteriors } from "./sample-posteriors.ts";
 import type { Spectrum } from "./spectrum.ts";
 import { summarise, type ChainSummary } from "./summary.ts";
-import { convergenceDoubts, judge, type Judgement } from "./verdict.ts";
+import { judge, type Judgement } from "./verdict.ts";
 
 /** A kernel matrix at some weights. */
 export interface Kernel {
@@ -46,6 +44,8 @@ export interface Kernel {
 export interface Problem {
   /** The root of its chance. */
   readonly key: RandomKey;
+  /** Where what is done of it is kept. */
+  readonly memory?: Pieces | undefined;
   /** The Gauss-Newton kernel at these weights, where one is of this surface. */
   kernelAt?(weights: readonly Float32Array[]): Kernel;
 }
@@ -62,8 +62,6 @@ export interface SurfaceEstimate {
   readonly record: ChainRecord;
 }
 
-/** Times that a cell is sampled again, each with a quarter of the step. */
-const RETRIES = 2;
 /** Rows of Hessian-vector products where not all are taken. */
 const MOST_HESSIAN_ROWS = 1024;
 /** Share of `quad` that w0 may be above the minimum of the quadratic approximation before it is refined: lambda-hat loses it. */
@@ -85,6 +83,8 @@ interface Anchored {
   /** Spent on it. */
   readonly gradients: number;
 }
+
+type Round = "first" | "second";
 
 export async function estimateSurface(
   surface: Surface,
@@ -129,8 +129,13 @@ class SurfaceWork {
   async run(): Promise<readonly SurfaceEstimate[]> {
     const every = this.#problems.map((_, cell) => cell);
     const anchored = await this.#anchorAll(every);
-    const results = await this.#sampleAll(every, anchored);
+    const results = await this.#sampleAll(every, anchored, "first");
     return this.#reanchor(anchored, results);
+  }
+
+  /** Of one round: the first, or the second, of a w0 that the chains of the first have led to. */
+  #memoryOf(cell: number, round: Round): Pieces {
+    return (this.#problems[cell]!.memory ?? NO_PIECES).within(round);
   }
 
   get #isAdjusted(): boolean {
@@ -143,24 +148,28 @@ class SurfaceWork {
   }
 
   /** Steps 1 and 2. */
-  async #anchorAll(cells: readonly number[]): Promise<readonly Anchored[]> {
+  async #anchorAll(every: readonly number[]): Promise<readonly Anchored[]> {
+    const pieces = every.map((cell) => this.#memoryOf(cell, "first").piece<never, Anchored>("w0"));
+    const cells = every.filter((cell) => pieces[cell]!.result === undefined);
     const trained = cells.map((cell) => ({ weights: this.#surface.trained[cell]!, moved: 0, gain: 0, gradients: 0 }));
-    const first = this.#look(cells, trained);
+    const first = cells.length === 0 ? [] : await this.#look(cells, trained);
     const high = cells.filter((_, i) => first[i]!.descent > REFINE_FROM * first[i]!.form.quad);
-    if (!this.#mayRefine || high.length === 0) return first;
-    const refined = await this.#refine(high, high.map((cell) => first[cells.indexOf(cell)]!)); // prettier-ignore
-    return first.map((anchored, i) => refined.get(cells[i]!) ?? anchored);
+    const refined = this.#mayRefine
+      ? await this.#refine(high, high.map((cell) => first[cells.indexOf(cell)]!), "first") // prettier-ignore
+      : new Map<number, Anchored>();
+    cells.forEach((cell, i) => pieces[cell]!.finish(refined.get(cell) ?? first[i]!));
+    return every.map((cell) => pieces[cell]!.result ?? refined.get(cell) ?? first[cells.indexOf(cell)]!);
   }
 
   /** Looks at these weights of the cells. */
-  #look(
+  async #look(
     cells: readonly number[],
     at: readonly Pick<Anchored, "weights" | "moved" | "gain" | "gradients">[],
-  ): readonly Anchored[] {
+  ): Promise<readonly Anchored[]> {
     const kernels = cells.map((cell, i) => this.#problems[cell]!.kernelAt?.(at[i]!.weights));
     const knows = (kernel: Kernel | undefined): boolean =>
       kernel !== undefined && (kernel.whole || kernel.spectrum.rankIsWhole);
-    const spectra = this.#spectra(cells, at.map(({ weights }) => weights), kernels.map((kernel) => !knows(kernel))); // prettier-ignore
+    const spectra = await this.#spectra(cells, at.map(({ weights }) => weights), kernels.map((kernel) => !knows(kernel))); // prettier-ignore
     return cells.map((_, i) => {
       const [kernel, spectrum] = [kernels[i], spectra[i]!];
       const { weights, moved, gain, gradients } = at[i]!;
@@ -172,33 +181,33 @@ class SurfaceWork {
   }
 
   /** A cell's spectrum is with probes where it needs them, whatever those beside it need. */
-  #spectra(
+  async #spectra(
     cells: readonly number[],
     anchors: readonly (readonly Float32Array[])[],
     needsProbes: readonly boolean[],
-  ): readonly LanczosSpectrum[] {
+  ): Promise<readonly LanczosSpectrum[]> {
     const spectra = new Map<number, LanczosSpectrum>();
     for (const withProbes of [true, false]) {
       const own = [...cells.keys()].filter((i) => needsProbes[i] === withProbes);
       if (own.length === 0) continue;
-      const found = this.#lanczos(own.map((i) => cells[i]!), own.map((i) => anchors[i]!), withProbes); // prettier-ignore
+      const found = await this.#lanczos(own.map((i) => cells[i]!), own.map((i) => anchors[i]!), withProbes); // prettier-ignore
       own.forEach((i, at) => spectra.set(i, found[at]!));
     }
     return cells.map((_, i) => spectra.get(i)!);
   }
 
-  #lanczos(
+  async #lanczos(
     cells: readonly number[],
     anchors: readonly (readonly Float32Array[])[],
     withProbes: boolean,
-  ): readonly LanczosSpectrum[] {
+  ): Promise<readonly LanczosSpectrum[]> {
     const rows = cells.map((cell) => this.#rows[cell]!);
     const keys = cells.map((cell) => this.#problems[cell]!.key);
     const source = { surface: this.#surface, cells, anchors, keys, rows };
     // A fixed subset is all that adjusted chains see.
-    if (this.#isAdjusted || rows[0]!.length === this.#surface.rows) return lanczos(source, withProbes);
-    const slopes = wholeGradients(this.#surface, cells, anchors, MOST_HESSIAN_ROWS);
-    return lanczos({ ...source, slopes }, withProbes);
+    if (this.#isAdjusted || rows[0]!.length === this.#surface.rows) return lanczos(source, withProbes, this.#pace);
+    const slopes = await wholeGradients(this.#surface, cells, anchors, MOST_HESSIAN_ROWS, this.#pace);
+    return lanczos({ ...source, slopes }, withProbes, this.#pace);
   }
 
   #form(kernel: Kernel | undefined, spectrum: LanczosSpectrum, t: number, gamma: number): ClosedForm {
@@ -228,20 +237,21 @@ class SurfaceWork {
   async #refine(
     cells: readonly number[],
     anchored: readonly Anchored[],
+    round: Round,
     start: readonly (readonly Float32Array[])[] = anchored.map(({ weights }) => weights),
   ): Promise<ReadonlyMap<number, Anchored>> {
-    const posteriors = cells.map((cell, i) => this.#posterior(cell, anchored[i]!, { t: 1, gamma: 1 }));
-    const refined = await refine(
-      this.#surface,
-      posteriors,
-      {
-        steps: REFINE_STEPS,
-        rows: cells.map((cell) => this.#rows[cell]!),
-        curvature: anchored.map(({ t, gamma, form }) => t * form.top + gamma),
-        start,
-      },
-      this.#pace,
-    );
+    if (cells.length === 0) return new Map();
+    const pieces = cells.map((cell) => this.#memoryOf(cell, round).piece<RefineState, Refined>("descent"));
+    const open = [...cells.keys()].filter((i) => pieces[i]!.result === undefined);
+    const plan = {
+      steps: REFINE_STEPS,
+      rows: open.map((i) => this.#rows[cells[i]!]!),
+      curvature: open.map((i) => anchored[i]!.t * anchored[i]!.form.top + anchored[i]!.gamma),
+      start: open.map((i) => start[i]!),
+    };
+    const posteriors = open.map((i) => this.#posterior(cells[i]!, anchored[i]!, { t: 1, gamma: 1 }));
+    const found = await refine(this.#surface, posteriors, plan, this.#pace, open.map((i) => pieces[i]!)); // prettier-ignore
+    const refined = pieces.map(({ result }, i) => result ?? found[open.indexOf(i)]!);
     cells.forEach((cell, i) => {
       const { gain, moved } = refined[i]!;
       const message = `w0 was no minimum: refined by ${gain.toPrecision(3)} in loss, moved by ${moved.toPrecision(3)}`;
@@ -253,7 +263,7 @@ class SurfaceWork {
       moved: anchored[i]!.moved + moved,
       gradients: anchored[i]!.gradients + gradients,
     }));
-    return new Map(this.#look(cells, at).map((each, i) => [cells[i]!, each]));
+    return new Map((await this.#look(cells, at)).map((each, i) => [cells[i]!, each]));
   }
 
   #posterior(cell: number, { weights, t, gamma, form }: Anchored, point: CurvePoint): Posterior {
@@ -274,66 +284,18 @@ class SurfaceWork {
   async #sampleAll(
     cells: readonly number[],
     anchored: readonly Anchored[],
+    round: Round,
   ): Promise<readonly (readonly ChainRecord[])[]> {
-    const posteriors = cells.flatMap((cell, i) =>
-      this.#curve.map((point) => this.#posterior(cell, anchored[i]!, point)),
+    const asked = cells.flatMap((cell, i) =>
+      this.#curve.map((point, at) => {
+        const posterior = this.#posterior(cell, anchored[i]!, point);
+        return { posterior, point: at, memory: this.#memoryOf(cell, round) };
+      }),
     );
-    const records = this.#isAdjusted ? await this.#byHmc(posteriors) : await this.#byLangevin(posteriors);
+    const bench = { surface: this.#surface, config: this.#config, sampling: this.#sampling, rows: this.#rows, events: this.#events, pace: this.#pace }; // prettier-ignore
+    const records = await samplePosteriors(bench, asked);
     const points = this.#curve.length;
     return cells.map((_, i) => records.slice(i * points, (i + 1) * points));
-  }
-
-  #byHmc(posteriors: readonly Posterior[]): Promise<readonly ChainRecord[]> {
-    const { chains, budget, trajectory, tolerance, stepSize } = this.#config;
-    const plan = { chains, budget, trajectory, fixedStep: stepSize > 0, rows: this.#rows };
-    const isDone = (record: ChainRecord): boolean => {
-      const { rHat, essMean, halvesZ, lambdaHat } = summarise(record, this.#surface.dimension, 1);
-      return convergenceDoubts({ rHat, ess: essMean, chains, halvesZ, lambdaHat, tolerance }).length === 0;
-    };
-    const onTransition = (gradients: number): void => this.#events.progress(gradients, budget);
-    return sampleByHmc(this.#surface, posteriors, plan, { isDone, onTransition }, this.#pace);
-  }
-
-  async #byLangevin(posteriors: readonly Posterior[]): Promise<readonly ChainRecord[]> {
-    const records: (ChainRecord | undefined)[] = posteriors.map(() => undefined);
-    let open = posteriors.map((posterior, index) => ({ posterior, index, spent: 0 }));
-    for (let retry = 0; open.length > 0; retry += 1) {
-      const sampled = await this.#langevin(open.map(({ posterior }) => posterior)); // prettier-ignore
-      const again: typeof open = [];
-      open.forEach(({ posterior, index, spent }, i) => {
-        const record = sampled[i]!;
-        const gradients = spent + record.gradients;
-        if (record.nonFinite > 0 && retry < RETRIES && this.#sampling.kind === "corrected") {
-          const epsilon = posterior.epsilon / 4;
-          const message = `${record.nonFinite} draws were not finite: sampled again with step ${epsilon}`;
-          this.#events.log(posterior.cell, message, { epsilon });
-          again.push({ posterior: { ...posterior, epsilon }, index, spent: gradients });
-        } else records[index] = { ...record, gradients };
-      });
-      open = again;
-    }
-    return records.map((record) => record!);
-  }
-
-  #langevin(posteriors: readonly Posterior[]): Promise<readonly ChainRecord[]> {
-    const { kind, warmUp, draws, thin } = this.#sampling;
-    const { chains, batch, sampler } = this.#config;
-    const ours = kind === "corrected";
-    const entry = SAMPLERS[ours || sampler === "tiered" || sampler === "none" ? "noise-averaged" : sampler];
-    const plan = {
-      sampler: entry.sampler,
-      averages: ours,
-      chains,
-      warmUp,
-      draws,
-      thin,
-      batch,
-      corrects: ours,
-      preconditions: ours && this.#config.stepSize === 0,
-      halfSteps: ours,
-    };
-    const onStep = (step: number, steps: number): void => this.#events.progress(step, steps);
-    return sampleByLangevin(this.#surface, posteriors, plan, onStep, this.#pace);
   }
 
   /** Step 4. */
@@ -346,10 +308,13 @@ class SurfaceWork {
       estimate.verdict === "not-a-minimum" && record.best !== undefined ? [cell] : [],
     );
     if (!this.#mayRefine || again.length === 0) return results;
-    const before = again.map((cell) => anchored[cell]!);
-    const refined = await this.#refine(again, before, again.map((cell) => records[cell]![0]!.best!)); // prettier-ignore
-    const moved = again.map((cell) => refined.get(cell)!);
-    const resampled = await this.#sampleAll(again, moved);
+    const pieces = again.map((cell) => this.#memoryOf(cell, "second").piece<never, Anchored>("w0"));
+    const open = again.filter((_, i) => pieces[i]!.result === undefined);
+    const before = open.map((cell) => anchored[cell]!);
+    const refined = await this.#refine(open, before, "second", open.map((cell) => records[cell]![0]!.best!)); // prettier-ignore
+    const moved = again.map((cell, i) => pieces[i]!.result ?? refined.get(cell)!);
+    again.forEach((_, i) => pieces[i]!.finish(moved[i]!));
+    const resampled = await this.#sampleAll(again, moved, "second");
     return results.map((result, cell) => {
       const i = again.indexOf(cell);
       if (i < 0) return result;

@@ -54,6 +54,7 @@ export async function estimateAll(
       const cells = trained.slice(at, at + width);
       const progress = progressOf(events, pace, group / groups, 1 / groups, cells.length);
       const prefix = index === 0 ? "" : "behavioural.";
+      const family = `estimate.${index}`;
       for (const [id, estimate] of await estimateGroup({
         program,
         data,
@@ -63,6 +64,7 @@ export async function estimateAll(
         pace,
         progress,
         prefix,
+        family,
       })) {
         found.get(id)!.push(estimate);
       }
@@ -96,6 +98,8 @@ interface Group {
   readonly progress: SurfaceEvents["progress"];
   /** Of the series of its chains. */
   readonly prefix: string;
+  /** Of the pieces of the cells' memories. */
+  readonly family: string;
 }
 
 async function estimateGroup(group: Group): Promise<readonly (readonly [string, Estimate])[]> {
@@ -121,15 +125,17 @@ async function estimateGroup(group: Group): Promise<readonly (readonly [string, 
   return estimates;
 }
 
-function problemOf({ program, data, estimand }: Group, { member }: TrainedWell): Problem {
+function problemOf({ program, data, estimand, family }: Group, { member }: TrainedWell): Problem {
   const { cell, dataset } = member;
   const key = cellKey(cell);
+  const memory = member.memory?.within(family);
   const natural = program.task.output.kind === "classes" ? "kl" : "mse";
   const isKernels = estimand.distance === "loss" || estimand.distance === natural;
   const isWhole = estimand.free === undefined && estimand.rows === "all" && estimand.split === "train";
-  if (!isKernels || !isWhole) return { key };
+  if (!isKernels || !isWhole) return { key, memory };
   return {
     key,
+    memory,
     kernelAt: (weights) => {
       const kernelOf = (at: readonly Float32Array[]): KernelRows =>
         kernelRows({ program, data, dataset, weights: at, key }, cell.config.estimate.kernelRows);

@@ -14,6 +14,7 @@
 import { fillUniform, fold, type RandomKey } from "../../src/core/random.ts";
 import type { Tensor } from "../../src/catalogue/entry.ts";
 import { gaussRule, type GaussRule } from "../../src/stats/tridiagonal.ts";
+import type { Pace } from "../engine/pace.ts";
 import { stackWeights, type Surface, type SurfaceBatch } from "../sample/surface.ts";
 
 /** What Lanczos says of one cell. */
@@ -62,7 +63,11 @@ interface Run {
 }
 
 /** @param withProbes random starts beside the gradient */
-export function lanczos(source: LanczosSource, withProbes: boolean): readonly LanczosSpectrum[] {
+export async function lanczos(
+  source: LanczosSource,
+  withProbes: boolean,
+  pace: Pick<Pace, "turn">,
+): Promise<readonly LanczosSpectrum[]> {
   const { surface, cells, anchors, rows } = source;
   const { tf } = surface.engine;
   const few = surface.dimension <= FEW_DIRECTIONS;
@@ -83,7 +88,10 @@ export function lanczos(source: LanczosSource, withProbes: boolean): readonly La
     const runs = starts.map((start, lane) => open(start, norms[lane]!));
     const steps = Math.min(STEPS, surface.dimension);
     const h = of.map((i) => DIFFERENCE * Math.max(1, Math.hypot(...anchors[i]!.map(norm))));
-    for (let step = 0; step < steps; step += 1) advance({ surface, batch, w0, h }, runs, step === steps - 1);
+    for (let step = 0; step < steps; step += 1) {
+      advance({ surface, batch, w0, h }, runs, step === steps - 1);
+      await pace.turn();
+    }
     return cells.map((_, i) => {
       const [slope, ...random] = runs.slice(i * lanes, (i + 1) * lanes);
       const first = ruleOf(slope!);
@@ -225,25 +233,30 @@ function gradientsOf(surface: Surface, batch: SurfaceBatch, weights: readonly Te
 }
 
 /** grad L(w0) of each cell over all rows, in parts. */
-export function wholeGradients(
+export async function wholeGradients(
   surface: Surface,
   cells: readonly number[],
   anchors: readonly (readonly Float32Array[])[],
   part: number,
-): readonly Float32Array[] {
+  pace: Pick<Pace, "turn">,
+): Promise<readonly Float32Array[]> {
   const { tf } = surface.engine;
   const w0 = stackWeights(surface, anchors);
   const sums = cells.map(() => new Float32Array(surface.dimension));
-  for (let from = 0; from < surface.rows; from += part) {
-    const count = Math.min(part, surface.rows - from);
-    const numbers = tf.tensor2d(Int32Array.from({ length: cells.length * count }, (_, i) => from + (i % count)), [cells.length, count], "int32"); // prettier-ignore
-    const batch = surface.batch(cells, numbers);
-    const slopes = gradientsOf(surface, batch, w0);
-    sums.forEach((sum, i) => slopes[i]!.forEach((value, at) => (sum[at]! += (value * count) / surface.rows)));
-    batch.dispose();
-    numbers.dispose();
+  try {
+    for (let from = 0; from < surface.rows; from += part) {
+      const count = Math.min(part, surface.rows - from);
+      const numbers = tf.tensor2d(Int32Array.from({ length: cells.length * count }, (_, i) => from + (i % count)), [cells.length, count], "int32"); // prettier-ignore
+      const batch = surface.batch(cells, numbers);
+      const slopes = gradientsOf(surface, batch, w0);
+      sums.forEach((sum, i) => slopes[i]!.forEach((value, at) => (sum[at]! += (value * count) / surface.rows)));
+      batch.dispose();
+      numbers.dispose();
+      await pace.turn();
+    }
+  } finally {
+    tf.dispose([...w0]);
   }
-  tf.dispose([...w0]);
   return sums;
 }
 

@@ -8,15 +8,22 @@ const TURN_EVERY_MS = 25;
 /** Time between two progress events. */
 const PROGRESS_EVERY_MS = 500;
 
+/** What is done between two steps now and then. */
+export interface Interlude {
+  turn(): Promise<void>;
+}
+
 export class Pace {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
+  readonly #interlude: Interlude | undefined;
   #lastTurnMs: number;
   #lastProgressMs = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock, signal: AbortSignal) {
+  constructor(clock: Clock, signal: AbortSignal, interlude?: Interlude) {
     this.#clock = clock;
     this.#signal = signal;
+    this.#interlude = interlude;
     this.#lastTurnMs = clock.monotonicMs();
   }
 
@@ -24,6 +31,7 @@ export class Pace {
   async turn(): Promise<void> {
     if (this.#clock.monotonicMs() - this.#lastTurnMs >= TURN_EVERY_MS) {
       await scheduler.yield();
+      if (!this.#signal.aborted) await this.#interlude?.turn();
       this.#lastTurnMs = this.#clock.monotonicMs();
     }
     if (this.#signal.aborted) throw new OccamError("cancelled", "the shard was cancelled");

@@ -13,17 +13,22 @@
  *    of a trajectory, at no gradient more (Nishimura & Dunson, "Recycling intermediate steps to improve Hamiltonian Monte
  *    Carlo", Bayesian Analysis 15, 2020). Effective draws of deep linear networks: 1.7 times those of the ends alone.
  *  - A proposal that is not finite is refused.
+ *  - Between two transitions a run can be left, and gone on with by as many of its posteriors as there are: a cut in the middle
+ *    of a trajectory goes back to its start.
  *  - A posterior ends when `isDone` says so of its record, or with the budget; the others are packed together and go on.
  */
 import { fillUniform, fold, type RandomKey } from "../../src/core/random.ts";
 import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
+import type { Piece } from "../checkpoint/cell-memory.ts";
+import { joinStacks, readRows } from "../checkpoint/stacks.ts";
 import { MemberVector } from "../engine/member-vector.ts";
 import type { Pace } from "../engine/pace.ts";
 import { acceptanceOf, energyError, expectedX, type PointReading } from "./acceptance.ts";
+import { firstProgress, keptProgress, progressOf, recordOf, type HmcState, type Progress } from "./hmc-progress.ts";
 import { measurePhase } from "./leapfrog.ts";
 import { lanesOf, START_SD, type ChainRecord, type Lane, type Posterior } from "./posterior.ts";
 import { stageAt, stepsAt } from "./stage.ts";
-import { adaptStepSize, firstStepSize, jitteredStep, type StepSize } from "./step-size.ts";
+import { adaptStepSize, firstStepSize, jitteredStep } from "./step-size.ts";
 import { stackWeights, unstackWeights, type Surface, type SurfaceBatch } from "./surface.ts";
 import { trajectoryLength } from "./trajectory-length.ts";
 import { followTrajectory, type Field, type Slope, type Trajectory, type TrajectoryPoint } from "./trajectory.ts";
@@ -57,52 +62,31 @@ const LOOK_EVERY = 15;
 /** x that is below 0 by less may be rounding. */
 const LEAST_BELOW = 0.01;
 
-/** Samples all posteriors; one record each, in their order. */
+export type HmcPiece = Piece<HmcState, ChainRecord>;
+
+/**
+ * Samples all posteriors; one record each, in their order.
+ * @param pieces of each posterior: none is done, and all begin or were left after the same transition
+ */
 export async function sampleByHmc(
   surface: Surface,
   posteriors: readonly Posterior[],
   plan: HmcPlan,
   events: HmcEvents,
   pace: Pick<Pace, "turn">,
+  pieces: readonly HmcPiece[] = [],
 ): Promise<readonly ChainRecord[]> {
   if (posteriors.length === 0) return [];
-  const run = new HmcRun(surface, posteriors, plan, events);
+  const run = new HmcRun(surface, posteriors, plan, events, pieces);
   try {
     while (run.isOpen) {
       await run.transition(pace);
       events.onTransition(run.gradients);
     }
-    return run.records();
+    return run.finish();
   } finally {
     run.dispose();
   }
-}
-
-/** What one chain has recorded so far. */
-interface Trace {
-  readonly x: number[];
-  readonly mean: number[];
-  readonly displacement: number[];
-  readonly virial: number[];
-}
-
-/** What one posterior has done so far. */
-interface Progress {
-  step: StepSize;
-  readonly traces: readonly Trace[];
-  acceptance: number;
-  /** Sum of the squares of the energy errors that are finite, and their number. */
-  energyErrors: number;
-  measured: number;
-  rejected: number;
-  nonFinite: number;
-  proposals: number;
-  gradients: number;
-  warmUp: number;
-  isOpen: boolean;
-  /** Lowest x of a draw, and its weights; 0 while none was below w0. */
-  lowest: number;
-  best: readonly Float32Array[] | undefined;
 }
 
 /** Tensors of the open lanes. */
@@ -131,38 +115,37 @@ class HmcRun {
   readonly #posteriors: readonly Posterior[];
   readonly #plan: HmcPlan;
   readonly #events: HmcEvents;
+  readonly #pieces: readonly HmcPiece[];
   readonly #progress: readonly Progress[];
   #lanes: Lanes;
   #stand: Stand;
   #transitions = 0;
 
-  constructor(surface: Surface, posteriors: readonly Posterior[], plan: HmcPlan, events: HmcEvents) {
+  constructor(
+    surface: Surface,
+    posteriors: readonly Posterior[],
+    plan: HmcPlan,
+    events: HmcEvents,
+    pieces: readonly HmcPiece[],
+  ) {
     this.#surface = surface;
     this.#posteriors = posteriors;
     this.#plan = plan;
     this.#events = events;
-    this.#progress = posteriors.map(({ epsilon }) => ({
-      step: firstStepSize(epsilon),
-      traces: Array.from({ length: plan.chains }, () => ({ x: [], mean: [], displacement: [], virial: [] })),
-      acceptance: 0,
-      energyErrors: 0,
-      measured: 0,
-      rejected: 0,
-      nonFinite: 0,
-      proposals: 0,
-      gradients: 0,
-      warmUp: 0,
-      isOpen: true,
-      lowest: 0,
-      best: undefined,
-    }));
+    this.#pieces = pieces;
+    const left = pieces.flatMap((piece) => piece.left ?? []);
+    this.#progress = posteriors.map((posterior, index) =>
+      left[index] === undefined ? firstProgress(posterior, plan.chains) : progressOf(left[index]),
+    );
+    if (left[0] !== undefined) [this.gradients, this.#transitions] = [left[0].gradients, left[0].transitions];
     this.#lanes = this.#gather(posteriors.map((_, index) => index));
     try {
-      this.#stand = this.#start();
+      this.#stand = left.length === 0 ? this.#start() : this.#resumed(left);
     } catch (error) {
       disposeLanes(surface.engine.tf, this.#lanes);
       throw error;
     }
+    this.#remember();
   }
 
   get isOpen(): boolean {
@@ -191,11 +174,14 @@ class HmcRun {
     for (const progress of this.#progress) progress.step = firstStepSize(progress.step.frozen);
   }
 
-  records(): readonly ChainRecord[] {
-    return this.#posteriors.map((_, index) => this.#record(index));
+  finish(): readonly ChainRecord[] {
+    const records = this.#posteriors.map((_, index) => this.#record(index));
+    records.forEach((record, index) => this.#pieces[index]?.finish(record));
+    return records;
   }
 
   dispose(): void {
+    for (const piece of this.#pieces) piece.leave();
     this.#surface.engine.tf.dispose([...this.#stand.position, ...this.#stand.gradient]);
     disposeLanes(this.#surface.engine.tf, this.#lanes);
   }
@@ -255,6 +241,42 @@ class HmcRun {
       tf.dispose(position);
       throw error;
     }
+  }
+
+  /** Where all posteriors were left. */
+  #resumed(left: readonly HmcState[]): Stand {
+    const { tf } = this.#surface.engine;
+    const position = this.#surface.shapes.map((_, p) => joinStacks(tf, left.map((state) => state.position[p]!))); // prettier-ignore
+    try {
+      const { gradient, difference } = this.#evaluate(position);
+      difference.dispose();
+      return { position, gradient, readings: left.flatMap(({ readings }) => readings) };
+    } catch (error) {
+      tf.dispose(position);
+      throw error;
+    }
+  }
+
+  /** Says where every open posterior stands from now on. */
+  #remember(): void {
+    const { chains } = this.#plan;
+    for (let at = 0; at < this.#lanes.lanes.length; at += chains) {
+      const { posterior } = this.#lanes.lanes[at]!;
+      this.#pieces[posterior]?.stands(() => this.#transitions, () => this.#stateOf(posterior, at)); // prettier-ignore
+    }
+  }
+
+  /** @param lane the posterior's first */
+  #stateOf(posterior: number, lane: number): HmcState {
+    const { chains } = this.#plan;
+    const { position, readings } = this.#stand;
+    return {
+      gradients: this.gradients,
+      transitions: this.#transitions,
+      ...keptProgress(this.#progress[posterior]!),
+      readings: readings.slice(lane, lane + chains),
+      position: position.map((tensor) => readRows(this.#surface.engine.tf, tensor, lane, chains)),
+    };
   }
 
   /** Standard normals of every lane, [lanes, ...shape] by parameter. */
@@ -415,8 +437,12 @@ class HmcRun {
       );
     });
     if (done.length === 0) return;
-    for (const index of done) this.#progress[index]!.isOpen = false;
+    for (const index of done) {
+      this.#progress[index]!.isOpen = false;
+      this.#pieces[index]?.finish(this.#record(index));
+    }
     this.#pack();
+    this.#remember();
   }
 
   #pack(): void {
@@ -438,28 +464,7 @@ class HmcRun {
   }
 
   #record(index: number): ChainRecord {
-    const progress = this.#progress[index]!;
-    const of = (values: (trace: Trace) => number[]): readonly Float64Array[] =>
-      progress.traces.map((trace) => Float64Array.from(values(trace)));
-    const { proposals, step, energyErrors, measured } = progress;
-    return {
-      x: of(({ x }) => x),
-      mean: of(({ mean }) => mean),
-      coarse: [],
-      halves: [],
-      displacement: of(({ displacement }) => displacement),
-      virial: of(({ virial }) => virial),
-      acceptance: proposals === 0 ? null : progress.acceptance / proposals,
-      energyError: measured === 0 ? null : Math.sqrt(energyErrors / measured),
-      rejected: progress.rejected,
-      nonFinite: progress.nonFinite,
-      epsilon: step.frozen,
-      warmUp: progress.warmUp,
-      best: progress.best,
-      gradients: progress.gradients,
-      batchRows: this.#plan.rows[0]!.length,
-      batches: 1,
-    };
+    return recordOf(this.#progress[index]!, this.#plan.rows[0]!.length);
   }
 }
 

@@ -15,15 +15,18 @@
  */
 import { fillIntegers, fold, type RandomKey } from "../../src/core/random.ts";
 import type { Tensor } from "../../src/catalogue/entry.ts";
+import type { Piece } from "../checkpoint/cell-memory.ts";
+import { readRows } from "../checkpoint/stacks.ts";
 import { MemberVector } from "../engine/member-vector.ts";
 import type { Pace } from "../engine/pace.ts";
 import { BatchPool, type PoolBatch } from "./batch-pool.ts";
 import { CURVATURE_GRADIENTS, largestCurvature } from "./curvature.ts";
 import { chainKeys, correctedGradient, moveChains, normals, type ChainKeys } from "./langevin.ts";
+import { cutSet, joinRoots, joinSets, readSet, type ChainSet, type LangevinState } from "./langevin-state.ts";
 import { malaAcceptance } from "./mala-test.ts";
 import { lanesOf, START_SD, type ChainRecord, type Lane, type Posterior } from "./posterior.ts";
 import { GradientSquares } from "./preconditioner.ts";
-import { readChains, type Reading } from "./reading.ts";
+import { readChains } from "./reading.ts";
 import type { Sampler, SamplerSettings, SamplerState } from "./sampler.ts";
 import { stackWeights, type Surface, type SurfaceBatch } from "./surface.ts";
 
@@ -55,41 +58,40 @@ const LEARN_TO = 0.7;
 const TESTS = 8;
 const TEST_ROWS = 1024;
 
-/** Samples all posteriors, whose anchors agree where they are of one cell. One record each, in their order. */
+export type LangevinPiece = Piece<LangevinState, ChainRecord>;
+
+/**
+ * Samples all posteriors, whose anchors agree where they are of one cell. One record each, in their order.
+ * @param pieces of each posterior: none is done, and all begin or were left after the same step
+ */
 export async function sampleByLangevin(
   surface: Surface,
   posteriors: readonly Posterior[],
   plan: LangevinPlan,
   onStep: (step: number, steps: number) => void,
   pace: Pick<Pace, "turn">,
+  pieces: readonly LangevinPiece[] = [],
 ): Promise<readonly ChainRecord[]> {
   if (posteriors.length === 0) return [];
-  const run = new LangevinRun(surface, posteriors, plan);
+  const run = new LangevinRun(surface, posteriors, plan, pieces);
   try {
     const steps = plan.warmUp + plan.draws * plan.thin;
-    for (let step = 0; step < steps; step += 1) {
-      run.step(step);
-      onStep(step + 1, steps);
+    while (run.steps < steps) {
+      run.step();
+      onStep(run.steps, steps);
       await pace.turn();
     }
-    return run.records();
+    const records = run.records();
+    records.forEach((record, index) => pieces[index]?.finish(record));
+    return records;
   } finally {
     run.dispose();
   }
 }
 
-/** One set of chains that step together, with what was read of them. */
-interface ChainSet {
-  state: SamplerState;
-  readonly epsilon: MemberVector;
-  unread: Reading[];
-  /** By lane: x on each half of the batch. */
-  readonly first: readonly Float64Array[];
-  readonly second: readonly Float64Array[];
-  draws: number;
-}
-
 class LangevinRun {
+  /** Done so far. */
+  steps = 0;
   readonly #surface: Surface;
   readonly #posteriors: readonly Posterior[];
   readonly #plan: LangevinPlan;
@@ -103,6 +105,7 @@ class LangevinRun {
   readonly #t: MemberVector;
   readonly #gamma: MemberVector;
   readonly #displacement: readonly Float64Array[];
+  readonly #pieces: readonly LangevinPiece[];
   readonly #squares: GradientSquares;
   #epsilons: readonly number[];
   #root: readonly Tensor[] = [];
@@ -117,7 +120,12 @@ class LangevinRun {
   /** Steps of the fine chains: the address of their noise. */
   #ticks = 0;
 
-  constructor(surface: Surface, posteriors: readonly Posterior[], plan: LangevinPlan) {
+  constructor(
+    surface: Surface,
+    posteriors: readonly Posterior[],
+    plan: LangevinPlan,
+    pieces: readonly LangevinPiece[],
+  ) {
     const { tf } = surface.engine;
     this.#surface = surface;
     this.#posteriors = posteriors;
@@ -130,13 +138,21 @@ class LangevinRun {
     this.#keys = chainKeys(tf, this.#lanes.map((lane) => this.#keyOf(lane, "chain-noise"))); // prettier-ignore
     this.#t = new MemberVector(tf, own.map(({ t }) => t)); // prettier-ignore
     this.#gamma = new MemberVector(tf, own.map(({ gamma }) => gamma)); // prettier-ignore
-    this.#epsilons = own.map(({ epsilon }) => epsilon);
-    this.#displacement = this.#lanes.map(() => new Float64Array(plan.draws));
-    this.#squares = new GradientSquares(tf);
-    this.#fine = this.#chainSet(this.#start(), this.#epsilons);
+    this.#pieces = pieces;
+    const left = pieces.flatMap((piece) => piece.left ?? []);
+    const perLane = (posterior: number): number => left[posterior]?.epsilon ?? posteriors[posterior]!.epsilon;
+    this.#epsilons = this.#lanes.map(({ posterior }) => perLane(posterior));
+    this.#displacement =
+      left.length === 0
+        ? this.#lanes.map(() => new Float64Array(plan.draws))
+        : left.flatMap(({ displacement }) => displacement.map((values) => values.slice()));
+    this.#squares = new GradientSquares(tf, left.map(({ squares }) => squares)); // prettier-ignore
+    this.#fine = left.length === 0 ? this.#chainSet(this.#start(), this.#epsilons) : this.#resume(left);
+    posteriors.forEach((_, index) => pieces[index]?.stands(() => this.steps, () => this.#stateOf(index))); // prettier-ignore
   }
 
-  step(step: number): void {
+  step(): void {
+    const step = this.steps;
     const { warmUp, thin } = this.#plan;
     if (step === Math.floor(LEARN_TO * warmUp)) this.#precondition();
     if (step === warmUp) this.#split();
@@ -154,6 +170,7 @@ class LangevinRun {
     }
     this.#release(drawn);
     if (this.#fine.unread.length === READ_EVERY) this.#flush();
+    this.steps += 1;
   }
 
   records(): readonly ChainRecord[] {
@@ -188,8 +205,42 @@ class LangevinRun {
     });
   }
 
+  /** Where all posteriors were left; gives the fine chains. */
+  #resume(left: readonly LangevinState[]): ChainSet {
+    const { tf } = this.#surface.engine;
+    const { chains } = this.#plan;
+    const first = left[0]!;
+    [this.steps, this.#ticks, this.#gradients] = [first.step, first.ticks, first.gradients];
+    this.#acceptances = first.acceptances.map((_, test) => left.flatMap(({ acceptances }) => acceptances[test]!));
+    if (first.root.length > 0) this.#root = joinRoots(tf, left.map(({ root }) => root), chains); // prettier-ignore
+    const coarse = left.flatMap((state) => state.coarse ?? []);
+    if (coarse.length > 0) this.#coarse = joinSets(tf, coarse, this.#epsilons);
+    const share = coarse.length > 0 ? 2 : 1;
+    return joinSets(tf, left.map(({ fine }) => fine), this.#epsilons.map((epsilon) => epsilon / share)); // prettier-ignore
+  }
+
+  #stateOf(posterior: number): LangevinState {
+    this.#flush();
+    const { tf } = this.#surface.engine;
+    const { chains } = this.#plan;
+    const from = posterior * chains;
+    return {
+      step: this.steps,
+      ticks: this.#ticks,
+      gradients: this.#gradients,
+      epsilon: this.#epsilons[from]!,
+      displacement: this.#displacement.slice(from, from + chains),
+      squares: this.#squares.cut(from, chains),
+      root: this.#root.map((tensor) => readRows(tf, tensor, from, 1)),
+      fine: cutSet(tf, this.#fine, from, chains),
+      coarse: this.#coarse && cutSet(tf, this.#coarse, from, chains),
+      acceptances: this.#acceptances.map((of) => of.slice(from, from + chains)),
+    };
+  }
+
   dispose(): void {
     const { tf } = this.#surface.engine;
+    for (const piece of this.#pieces) piece.leave();
     this.#pool.dispose();
     this.#squares.dispose();
     this.#tests?.dispose();
@@ -425,24 +476,9 @@ class LangevinRun {
   }
 
   #flush(): void {
-    this.#flushSet(this.#fine, this.#displacement);
-    if (this.#coarse !== undefined) this.#flushSet(this.#coarse, undefined);
-  }
-
-  #flushSet(set: ChainSet, displacement: readonly Float64Array[] | undefined): void {
-    for (const { differences, squares } of set.unread) {
-      const [d, s] = [differences.dataSync<"float32">(), squares.dataSync<"float32">()];
-      this.#lanes.forEach(({ posterior }, lane) => {
-        const { t } = this.#posteriors[posterior]!;
-        set.first[lane]![set.draws] = t * d[2 * lane]!;
-        set.second[lane]![set.draws] = t * d[2 * lane + 1]!;
-        if (displacement !== undefined) displacement[lane]![set.draws] = Math.sqrt(s[lane]!);
-      });
-      set.draws += 1;
-      differences.dispose();
-      squares.dispose();
-    }
-    set.unread = [];
+    const t = this.#lanes.map(({ posterior }) => this.#posteriors[posterior]!.t);
+    readSet(this.#fine, t, this.#displacement);
+    if (this.#coarse !== undefined) readSet(this.#coarse, t, undefined);
   }
 }
 

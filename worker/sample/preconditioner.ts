@@ -6,6 +6,14 @@
  * The mean is over the chains of a posterior and their steps, so that all its chains share one M.
  */
 import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
+import type { Stack } from "../checkpoint/saved-value.ts";
+import { joinStacks, readRows } from "../checkpoint/stacks.ts";
+
+/** Sums of squared gradients of some chains, by parameter; none before the first. */
+export interface SquaresState {
+  readonly count: number;
+  readonly sums: readonly Stack[];
+}
 
 /** Sums of squared gradients, [chains, ...shape] by parameter. Owns its tensors. */
 export class GradientSquares {
@@ -13,8 +21,18 @@ export class GradientSquares {
   #sums: readonly Tensor[] = [];
   #count = 0;
 
-  constructor(tf: Tf) {
+  /** @param parts what was kept of chains, all of one count, in their order */
+  constructor(tf: Tf, parts: readonly SquaresState[] = []) {
     this.#tf = tf;
+    const [first] = parts;
+    if (first === undefined) return;
+    this.#count = first.count;
+    this.#sums = first.sums.map((_, p) => joinStacks(tf, parts.map(({ sums }) => sums[p]!))); // prettier-ignore
+  }
+
+  /** Of chains [from, from + count). */
+  cut(from: number, count: number): SquaresState {
+    return { count: this.#count, sums: this.#sums.map((sum) => readRows(this.#tf, sum, from, count)) };
   }
 
   get count(): number {

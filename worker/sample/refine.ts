@@ -4,7 +4,10 @@
  * (Nesterov 1983) that starts its momentum again whenever the loss rises (O'Donoghue & Candes, Foundations of Computational
  * Mathematics 15, 2015), for all cells as one fused program. The pull gamma/2 |w - w0|^2 keeps it local.
  */
-import type { Tensor } from "../../src/catalogue/entry.ts";
+import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
+import type { Piece } from "../checkpoint/cell-memory.ts";
+import type { Stack } from "../checkpoint/saved-value.ts";
+import { joinStacks, readRows } from "../checkpoint/stacks.ts";
 import { MemberVector } from "../engine/member-vector.ts";
 import type { Pace } from "../engine/pace.ts";
 import type { Posterior } from "./posterior.ts";
@@ -30,13 +33,36 @@ export interface RefinePlan {
   readonly start: readonly (readonly Float32Array[])[];
 }
 
-/** Refines all posteriors, in their order. The best point that was seen counts. */
+/** One posterior between two steps. */
+export interface RefineState {
+  readonly step: number;
+  readonly w: readonly Stack[];
+  readonly y: readonly Stack[];
+  readonly member: Descending;
+}
+
+export type RefinePiece = Piece<RefineState, Refined>;
+
+/** Of one posterior. */
+interface Descending extends Member {
+  /** The lowest point seen: how far below the start, where, and how far from the anchor. */
+  readonly best: number;
+  readonly weights: readonly Float32Array[];
+  readonly moved: number;
+}
+
+/**
+ * Refines all posteriors, in their order. The best point that was seen counts.
+ * @param pieces of each: none is done, and all begin or were left after the same step
+ */
 export async function refine(
   surface: Surface,
   posteriors: readonly Posterior[],
   plan: RefinePlan,
   pace: Pick<Pace, "turn">,
+  pieces: readonly RefinePiece[] = [],
 ): Promise<readonly Refined[]> {
+  if (posteriors.length === 0) return [];
   const { tf } = surface.engine;
   const numbers = new Int32Array(posteriors.length * plan.rows[0]!.length);
   plan.rows.forEach((rows, i) => numbers.set(rows, i * rows.length));
@@ -44,21 +70,17 @@ export async function refine(
   const batch = surface.batch(posteriors.map(({ cell }) => cell), rows); // prettier-ignore
   const anchor = stackWeights(surface, posteriors.map((each) => each.anchor)); // prettier-ignore
   const base = batch.gradients(anchor);
-  const members = posteriors.map((posterior, i) => ({
-    gamma: posterior.gamma,
-    t: posterior.t,
-    // Twice the curvature at w0: it grows away from a degenerate point.
-    eta: 1 / (2 * plan.curvature[i]!),
-    k: 0,
-    value: Infinity,
-    best: 0,
-    weights: posterior.anchor,
-    moved: 0,
-  }));
-  let w: readonly Tensor[] = stackWeights(surface, plan.start);
-  let y: readonly Tensor[] = w.map((tensor) => tf.clone(tensor));
+  const left = pieces.flatMap((piece) => piece.left ?? []);
+  const members = posteriors.map((posterior, i) => ({ ...(left[i]?.member ?? first(posterior, plan.curvature[i]!)) }));
+  let w: readonly Tensor[] = left.length === 0 ? stackWeights(surface, plan.start) : joined(tf, left, "w");
+  let y: readonly Tensor[] = left.length === 0 ? w.map((tensor) => tf.clone(tensor)) : joined(tf, left, "y");
+  let step = left[0]?.step ?? 0;
+  pieces.forEach((piece, i) => {
+    const rows = (tensors: readonly Tensor[]): readonly Stack[] => tensors.map((tensor) => readRows(tf, tensor, i, 1));
+    piece.stands(() => step, () => ({ step, w: rows(w), y: rows(y), member: { ...members[i]! } })); // prettier-ignore
+  });
   try {
-    for (let step = 0; step < plan.steps; step += 1) {
+    while (step < plan.steps) {
       const { rows: losses, gradients } = batch.gradients(y);
       const gains = read(tf.tidy(() => tf.mean(tf.sub(base.rows, losses), -1)));
       const squares = read(squaredDistance(surface, y, anchor));
@@ -75,19 +97,38 @@ export async function refine(
       const next = advance(surface, { w, y, anchor, gradients }, members, momentum);
       tf.dispose([...w, ...y, ...gradients]);
       [w, y] = [next.w, next.y];
+      step += 1;
       await pace.turn();
     }
-    return members.map(({ weights, best, moved, gamma, t }) => ({
+    const refined = members.map(({ weights, best, moved, gamma, t }) => ({
       weights,
       gain: best + (gamma / (2 * t)) * moved ** 2,
       moved,
       gradients: plan.steps + 1,
     }));
+    refined.forEach((each, i) => pieces[i]?.finish(each));
+    return refined;
   } finally {
+    for (const piece of pieces) piece.leave();
     batch.dispose();
     tf.dispose([rows, ...anchor, base.rows, ...base.gradients, ...w, ...y]);
   }
 }
+
+const first = ({ gamma, t, anchor }: Posterior, curvature: number): Descending => ({
+  gamma,
+  t,
+  // Twice the curvature at w0: it grows away from a degenerate point.
+  eta: 1 / (2 * curvature),
+  k: 0,
+  value: Infinity,
+  best: 0,
+  weights: anchor,
+  moved: 0,
+});
+
+const joined = (tf: Tf, left: readonly RefineState[], of: "w" | "y"): readonly Tensor[] =>
+  left[0]![of].map((_, p) => joinStacks(tf, left.map((state) => state[of][p]!))); // prettier-ignore
 
 interface Descent {
   readonly w: readonly Tensor[];

@@ -21,9 +21,12 @@ import type { Tracer } from "../../src/core/trace.ts";
 import { NUMERICS_VERSION, PACKAGE_VERSION } from "../../src/core/version.ts";
 import { mostFused } from "../engine/fuse-width.ts";
 import type { TrainerReady } from "../trainer/protocol.ts";
+import type { CheckpointStore } from "../checkpoint/checkpoint-store.ts";
+import { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { Committer } from "./committer.ts";
 import type { CoordinatorPeer } from "./coordinator-peer.ts";
 import { LeaseBook } from "./lease-book.ts";
+import { ShardResumption } from "./shard-resumption.ts";
 import { SyncLoop } from "./sync-loop.ts";
 import { SPOOL_BYTES, SPOOL_SEGMENT_BYTES, type SessionTimings } from "./timings.ts";
 import { TrainerHost, type TrainerHostOptions } from "./trainer-host.ts";
@@ -39,6 +42,8 @@ export interface AgentOptions {
   /** It is not called before. */
   readonly coordinatorUp: Promise<void>;
   readonly trainer: Pick<TrainerHostOptions, "module" | "spawn" | "backend" | "logLevel">;
+  /** Where checkpoints are kept; undefined: nowhere. */
+  readonly checkpoints: CheckpointStore | undefined;
   /** Cells of one shard, at the most; undefined: what is good for the backend that opens. */
   readonly maxFuseWidth: number | undefined;
   /** Bytes that one fused program may take on this machine, whatever the backend would allow. */
@@ -70,6 +75,7 @@ export class Agent {
   readonly #spool: Spool;
   readonly #uploader: Uploader;
   readonly #log: WorkerLog;
+  readonly #keeper: CheckpointKeeper | undefined;
   readonly #leases: LeaseBook;
   readonly #syncs: SyncLoop;
   #capabilities: Capabilities | undefined;
@@ -96,6 +102,7 @@ export class Agent {
     this.#uploader = this.#newUploader();
     this.#log = new WorkerLog(options.logger, options.clock, (entry) => this.#uploader.log(OWN_LOG, entry));
     this.#trainer = this.#newTrainer();
+    this.#keeper = options.checkpoints && this.#newKeeper(options.checkpoints);
     this.#leases = this.#newLeases();
     this.#syncs = this.#newSyncs();
   }
@@ -161,12 +168,19 @@ export class Agent {
           this.#leases.onShardEnd(shardId, end);
           this.#leaveIfDone();
         },
+        checkpoint: (shardId, cellId, file) => this.#leases.onCheckpoint(shardId, cellId, file),
         gaveUp: (error) => this.#onTrainerGone(error),
         line: (text) => this.#log.trainerLine(text),
         died: (reason, restartMs) =>
           this.#log.say("error", `${reason}; it is started again`, { restartMs: Math.round(restartMs) }),
       },
     );
+  }
+
+  #newKeeper(store: CheckpointStore): CheckpointKeeper {
+    const { clock, key } = this.#options;
+    const say = (level: "info" | "warn", message: string): void => this.#log.say(level, message);
+    return new CheckpointKeeper({ store, clock, key: fold(key, "checkpoints"), say });
   }
 
   #newLeases(): LeaseBook {
@@ -183,6 +197,13 @@ export class Agent {
     return new LeaseBook({
       tracer: this.#options.tracer,
       trainer: this.#trainer,
+      checkpoints:
+        this.#keeper &&
+        new ShardResumption({
+          keeper: this.#keeper,
+          everyMs: timings.checkpointEveryMs,
+          keepLimitMs: timings.keepLimitMs,
+        }),
       uploader: this.#uploader,
       committer,
       log: this.#log,
@@ -320,7 +341,8 @@ export class Agent {
     const lost = new Promise<void>((resolve) => patience.signal.addEventListener("abort", () => resolve()));
     if (this.#capabilities !== undefined) {
       const farewell = peer.sync({ ...this.#state(), waitMs: 0 }, FAREWELL_MS, patience.signal);
-      await Promise.race([Promise.allSettled([farewell, this.#uploader.flush(OWN_LOG)]), lost]);
+      const kept = this.#keeper?.settled(FAREWELL_MS);
+      await Promise.race([Promise.allSettled([farewell, this.#uploader.flush(OWN_LOG), kept]), lost]);
     }
     cancel();
     await this.#close(exitCode);
@@ -337,6 +359,7 @@ export class Agent {
   async #close(end: number | OccamError): Promise<void> {
     this.#cancelOrphan?.();
     this.#life.abort();
+    this.#keeper?.stop();
     await this.#trainer.stop();
     await this.#spool.close();
     this.#options.peer.close();

@@ -16,6 +16,7 @@ export class HeldLease {
   /** From the grant until every cell has its outcome; commits are its children. */
   readonly span: Span;
   readonly #cells: ReadonlyMap<CellId, Cell>;
+  readonly #attempts: ReadonlyMap<CellId, number>;
   #state: LeaseState;
 
   constructor(grant: LeaseGrant, tracer: Tracer) {
@@ -25,6 +26,7 @@ export class HeldLease {
       "occam.cells": grant.cells.length,
     });
     this.#cells = new Map(grant.cells.map(({ cell }) => [cell.id, cell]));
+    this.#attempts = new Map(grant.cells.map(({ cell, attempt }) => [cell.id, attempt]));
     this.#state = queuedLease(this.#cells.keys());
   }
 
@@ -43,6 +45,11 @@ export class HeldLease {
 
   get openCells(): readonly Cell[] {
     return [...this.open].map((id) => this.#cells.get(id)!);
+  }
+
+  /** Which attempt at the cell this is, 1 for the first. */
+  attemptAt(cellId: CellId): number {
+    return this.#attempts.get(cellId) ?? 1;
   }
 
   /** All that is left of it is a trainer that computes in vain. */

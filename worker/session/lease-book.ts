@@ -5,6 +5,8 @@
  * Invariants:
  * 1. Every cell that was taken ends in one commit: its result, a failure, or a hand-back. A revoked one ends silently.
  * 2. The trainer has one shard at a time; at most one more waits here.
+ * 3. Where checkpoints are kept, what runs at a drain is handed back only after they are stored, or after a limit: whoever takes a
+ *    cell next looks for them at once.
  */
 import type { Grant, HeldLease as WireLease, Revocation } from "../../proto/gen/occam/v1/control.ts";
 import { messageOf, OccamError } from "../../src/core/errors.ts";
@@ -16,12 +18,15 @@ import type { Committer, Ending } from "./committer.ts";
 import { HeldLease } from "./held-lease.ts";
 import type { LeaseEvent } from "./lease-state.ts";
 import type { ShardEnd, TrainerHost } from "./trainer-host.ts";
+import type { ShardResumption } from "./shard-resumption.ts";
 import type { Uploader } from "./uploader.ts";
 import type { WorkerLog } from "./worker-log.ts";
 
 export interface LeaseBookOptions {
   readonly tracer: Tracer;
-  readonly trainer: Pick<TrainerHost, "idle" | "run" | "abort">;
+  readonly trainer: Pick<TrainerHost, "idle" | "run" | "abort" | "cut">;
+  /** Undefined: no checkpoints are kept. */
+  readonly checkpoints: ShardResumption | undefined;
   readonly uploader: Uploader;
   readonly committer: Committer;
   readonly log: WorkerLog;
@@ -42,6 +47,8 @@ export class LeaseBook {
   readonly #options: LeaseBookOptions;
   readonly #leases = new Map<string, HeldLease>();
   readonly #seen = new Set<string>();
+  /** Shards that were told to stop for a drain and have not ended yet. */
+  readonly #cut = new Set<string>();
   #closed: string | undefined;
 
   constructor(options: LeaseBookOptions) {
@@ -78,6 +85,7 @@ export class LeaseBook {
     this.#leases.set(shardId, lease);
     this.#options.log.say("debug", "lease taken", { lease: shardId, cells: lease.open.size });
     if (this.#closed !== undefined) this.#handBack(lease, this.#closed);
+    else this.#load(lease);
     this.#options.onChange();
   }
 
@@ -101,23 +109,40 @@ export class LeaseBook {
   close(reason: string, which: "queued" | "running"): void {
     this.#closed ??= reason;
     for (const lease of this.#leases.values()) {
-      if (lease.phase === "queued" || (which === "running" && lease.phase === "running")) this.#handBack(lease, reason);
+      if (lease.phase === "queued") this.#handBack(lease, reason);
+      if (which === "running" && lease.phase === "running") this.#stop(lease, reason);
     }
+  }
+
+  #stop(lease: HeldLease, reason: string): void {
+    if (this.#options.checkpoints === undefined) return this.#handBack(lease, reason);
+    this.#cut.add(lease.shardId);
+    this.#options.trainer.cut(lease.shardId);
+  }
+
+  #load(lease: HeldLease): void {
+    const { checkpoints, onDefect } = this.#options;
+    checkpoints?.load(lease).then(() => this.advance(), onDefect);
   }
 
   /** Starts what can start and forgets what is done. */
   advance(): void {
-    const { trainer } = this.#options;
-    for (const [shardId, lease] of this.#leases) {
-      if (lease.phase !== "done") continue;
-      lease.span.end();
-      this.#leases.delete(shardId);
-    }
+    const { trainer, checkpoints } = this.#options;
+    for (const lease of this.#leases.values()) if (lease.phase === "done") this.#forget(lease);
     if (!trainer.idle) return;
-    const next = [...this.#leases.values()].find(({ phase }) => phase === "queued");
+    const next = [...this.#leases.values()].find(
+      (lease) => lease.phase === "queued" && checkpoints?.isLoading(lease) !== true,
+    );
     if (next === undefined) return;
     next.apply({ type: "started" });
-    trainer.run(next.shardId, next.openCells);
+    trainer.run(next.shardId, next.openCells, checkpoints?.planOf(next));
+  }
+
+  #forget(lease: HeldLease): void {
+    lease.span.end();
+    this.#leases.delete(lease.shardId);
+    this.#cut.delete(lease.shardId);
+    this.#options.checkpoints?.forgetLease(lease.shardId);
   }
 
   // From the trainer.
@@ -130,9 +155,17 @@ export class LeaseBook {
     if (!wasNearlyDone && lease.nearlyDone) this.#options.onChange();
   }
 
+  onCheckpoint(shardId: string, cellId: CellId, file: Uint8Array): void {
+    if (this.#leases.get(shardId)?.open.has(cellId) === true) this.#options.checkpoints?.keep(cellId, file);
+  }
+
   onShardEnd(shardId: string, end: ShardEnd): void {
     const lease = this.#leases.get(shardId);
     if (lease === undefined) return;
+    if (this.#cut.has(shardId)) {
+      this.#handBackStored(lease).catch((error: unknown) => this.#options.onDefect(error));
+      return;
+    }
     for (const cellId of lease.open) {
       const silent = "the trainer ended the shard without a result for this cell";
       const { failure, reason } = end.kind === "done" ? { failure: "error" as const, reason: silent } : end;
@@ -141,6 +174,18 @@ export class LeaseBook {
     lease.apply({ type: "finished" });
     this.advance();
     this.#options.onChange();
+  }
+
+  /** The trainer has ended it; what it left is on its way to the store. */
+  async #handBackStored(lease: HeldLease): Promise<void> {
+    const { checkpoints, log, onChange, onSettled } = this.#options;
+    const stored = await checkpoints?.stored();
+    if (stored === false) log.say("warn", "cells are handed back before all of their checkpoints are stored");
+    if (lease.phase === "running") this.#handBack(lease, this.#closed ?? "drain");
+    if (lease.phase === "stopping") lease.apply({ type: "finished" });
+    this.advance();
+    onChange();
+    onSettled();
   }
 
   #onEvent(lease: HeldLease, event: TrainerEvent): void {
@@ -203,6 +248,7 @@ export class LeaseBook {
   #conclude(lease: HeldLease, cellId: CellId, ending: Ending): void {
     lease.apply({ type: "ended", cellId });
     if (ending.kind === "failure") {
+      if (ending.failure !== "out-of-memory") this.#options.checkpoints?.failed(cellId);
       const fields = { cell: cellId, kind: ending.failure };
       this.#options.log.say("warn", `cell ${shortId(cellId)} failed: ${ending.reason}`, fields);
     }
@@ -224,6 +270,7 @@ export class LeaseBook {
       log.say("warn", `cell ${shortId(cellId)}: its result differs from the stored one`, { cell: cellId });
     }
     uploader.drop({ cellId, token: lease.token });
+    this.#options.checkpoints?.settled(cellId, settlement);
     lease.apply({ type: "settled", cellId });
     this.advance();
     onSettled();

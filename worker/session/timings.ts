@@ -18,6 +18,15 @@ export interface SessionTimings {
   readonly drainBudgetMs: number;
   /** A trainer that does not stop a shard within this time is killed. Many steps long, well below a lease's ttl. */
   readonly abortGraceMs: number;
+  /**
+   * A trainer that does not write its checkpoints and stop within this time is killed: with what the store and the hand-back
+   * take, a worker is gone 20 s after it was asked.
+   */
+  readonly cutGraceMs: number;
+  /** What the store may take for the last checkpoints, before the cells are handed back all the same. */
+  readonly keepLimitMs: number;
+  /** Between two checkpoints of what runs. */
+  readonly checkpointEveryMs: number;
   /** A trainer that says nothing within this time of its start has hung. Native libraries load for many seconds. */
   readonly openTimeoutMs: number;
   /** First wait before a dead trainer is started again; it doubles with every death in a row. */
@@ -34,6 +43,9 @@ export const DEFAULT_TIMINGS: SessionTimings = {
   orphanAfterMs: 600_000,
   drainBudgetMs: 25_000,
   abortGraceMs: 10_000,
+  cutGraceMs: 12_000,
+  keepLimitMs: 5_000,
+  checkpointEveryMs: 60_000,
   openTimeoutMs: 180_000,
   trainerRestartMs: 500,
   batchDelayMs: 250,

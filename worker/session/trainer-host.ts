@@ -11,9 +11,11 @@ import { fileURLToPath } from "node:url";
 import { backoffMs } from "../../src/core/backoff.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { invariant, OccamError } from "../../src/core/errors.ts";
+import type { CellId } from "../../src/core/ids.ts";
 import type { LogLevel } from "../../src/core/log.ts";
 import type { RandomKey } from "../../src/core/random.ts";
 import type { Cell } from "../../src/spec/cell.ts";
+import type { CheckpointPlan } from "../trainer/shard-checkpoints.ts";
 import type { BackendChoice, FromTrainer, ToTrainer, TrainerEvent, TrainerReady } from "../trainer/protocol.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { TRAINER_DEATHS, type SessionTimings } from "./timings.ts";
@@ -31,6 +33,8 @@ export interface TrainerListener {
   ready(trainer: TrainerReady): void;
   events(shardId: string, events: readonly TrainerEvent[]): void;
   ended(shardId: string, end: ShardEnd): void;
+  /** A checkpoint of a cell of the shard: it comes before the shard's end. */
+  checkpoint(shardId: string, cellId: CellId, file: Uint8Array): void;
   /** It cannot be used, and is not started again. */
   gaveUp(error: OccamError): void;
   /** A line of its standard error. */
@@ -65,7 +69,7 @@ export interface TrainerHostOptions {
   readonly logLevel: LogLevel;
   readonly clock: Clock;
   readonly key: RandomKey;
-  readonly timings: Pick<SessionTimings, "abortGraceMs" | "openTimeoutMs" | "trainerRestartMs">;
+  readonly timings: Pick<SessionTimings, "abortGraceMs" | "cutGraceMs" | "openTimeoutMs" | "trainerRestartMs">;
 }
 
 const RESTART_CAP_MS = 15_000;
@@ -75,7 +79,7 @@ type State =
   | { readonly phase: "absent" }
   | { readonly phase: "opening" }
   | { readonly phase: "idle" }
-  | { readonly phase: "running"; readonly shardId: string; readonly aborted: boolean }
+  | { readonly phase: "running"; readonly shardId: string; readonly asked: "nothing" | "cut" | "abort" }
   | { readonly phase: "stopped" };
 
 export class TrainerHost {
@@ -119,16 +123,25 @@ export class TrainerHost {
     this.#killAfter(this.#options.timings.openTimeoutMs, "it did not open its engine in time");
   }
 
-  run(shardId: string, cells: readonly Cell[]): void {
+  run(shardId: string, cells: readonly Cell[], checkpoints?: CheckpointPlan): void {
     invariant(this.#state.phase === "idle", `shard ${shardId} for a trainer that is ${this.#state.phase}`);
-    this.#state = { phase: "running", shardId, aborted: false };
-    this.#say({ type: "run", shardId, cells });
+    this.#state = { phase: "running", shardId, asked: "nothing" };
+    this.#say({ type: "run", shardId, cells, checkpoints });
+  }
+
+  /** The shard ends as by `abort`, after checkpoints of its open cells. */
+  cut(shardId: string): void {
+    if (this.#state.phase !== "running" || this.#state.shardId !== shardId || this.#state.asked !== "nothing") return;
+    this.#state = { ...this.#state, asked: "cut" };
+    this.pause(false);
+    this.#say({ type: "cut", shardId });
+    this.#killAfter(this.#options.timings.cutGraceMs, "it did not write its checkpoints in time");
   }
 
   /** The shard ends soon: by itself, or because the process is killed when it does not listen. */
   abort(shardId: string): void {
-    if (this.#state.phase !== "running" || this.#state.shardId !== shardId || this.#state.aborted) return;
-    this.#state = { ...this.#state, aborted: true };
+    if (this.#state.phase !== "running" || this.#state.shardId !== shardId || this.#state.asked === "abort") return;
+    this.#state = { ...this.#state, asked: "abort" };
     this.pause(false);
     this.#say({ type: "abort", shardId });
     this.#killAfter(this.#options.timings.abortGraceMs, "it did not stop a shard in time");
@@ -165,6 +178,8 @@ export class TrainerHost {
       case "events":
         if (message.events.some(({ type }) => type === "result")) this.#deaths = 0;
         return this.#listener.events(message.shardId, message.events);
+      case "checkpoint":
+        return this.#listener.checkpoint(message.shardId, message.cellId, message.file);
       case "ended": {
         const { shardId, error } = message;
         this.#cancelTimer?.();
@@ -183,7 +198,7 @@ export class TrainerHost {
     if (before.phase === "stopped") return;
     this.#state = { phase: "absent" };
     const death = failureOf({ exitCode, signal, stderrTail: this.#tail });
-    const asked = before.phase === "running" && before.aborted;
+    const asked = before.phase === "running" && before.asked !== "nothing";
     if (!asked) this.#deaths += 1;
     if (this.#deaths < TRAINER_DEATHS) this.#restart(death.reason);
     if (before.phase === "running") {

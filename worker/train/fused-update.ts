@@ -7,6 +7,8 @@
  */
 import type { Tensor, Tf } from "../../src/catalogue/entry.ts";
 import { optimizerOf } from "../../src/catalogue/registry.ts";
+import type { Stack } from "../checkpoint/saved-value.ts";
+import { joinStacks, readRows } from "../checkpoint/stacks.ts";
 import { MemberVector } from "../engine/member-vector.ts";
 import { rowGradients, type Batch, type Program } from "../engine/program.ts";
 import { initialWeights } from "./initial-weights.ts";
@@ -19,6 +21,12 @@ import { tidied } from "./tidied.ts";
 interface FusedState {
   readonly weights: readonly Tensor[];
   readonly slots: readonly SliceState["slots"][];
+}
+
+/** One member's weights and optimizer slots, by name of the parameter. */
+export interface MemberState {
+  readonly weights: Readonly<Record<string, Stack>>;
+  readonly slots: Readonly<Record<string, readonly Stack[]>>;
 }
 
 /** Owns the weights, slots and hyperparameters of a fused program in training; dispose it. */
@@ -50,6 +58,21 @@ export class FusedUpdate {
     return new FusedUpdate(program, members, (slices) => ({
       weights: initialWeights(program, members),
       slots: slices.map((slice) => program.parameters.map(({ shape }) => slice.zeros(shape))),
+    }));
+  }
+
+  /** Members that go on from these states, one each. */
+  static resumed(program: Program, members: readonly Member[], states: readonly MemberState[]): FusedUpdate {
+    const { tf } = program.engine;
+    const names = program.parameters.map(({ name }) => name);
+    const joined = (of: readonly MemberState[], stack: (state: MemberState) => Stack): Tensor =>
+      joinStacks(tf, of.map(stack)); // prettier-ignore
+    return new FusedUpdate(program, members, (slices) => ({
+      weights: names.map((name) => joined(states, ({ weights }) => weights[name]!)),
+      slots: slices.map(({ slice: { from, to } }) => {
+        const own = states.slice(from, to);
+        return names.map((name) => own[0]!.slots[name]!.map((_, i) => joined(own, ({ slots }) => slots[name]![i]!)));
+      }),
     }));
   }
 
@@ -101,6 +124,20 @@ export class FusedUpdate {
       own.dispose();
       return values;
     });
+  }
+
+  /** Of one member, read from the device. */
+  stateOf(index: number): MemberState {
+    const { tf } = this.#program.engine;
+    const { weights, slots } = this.#state;
+    const s = this.#slices.findIndex(({ slice }) => index < slice.to);
+    const local = index - this.#slices[s]!.slice.from;
+    const named = <T>(of: (p: number) => T): Readonly<Record<string, T>> =>
+      Object.fromEntries(this.#program.parameters.map(({ name }, p) => [name, of(p)]));
+    return {
+      weights: named((p) => readRows(tf, weights[p]!, index, 1)),
+      slots: named((p) => slots[s]![p]!.map((slot) => readRows(tf, slot, local, 1))),
+    };
   }
 
   dispose(): void {

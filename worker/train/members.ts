@@ -3,6 +3,7 @@
  * together, so that an update works on contiguous slices.
  */
 import { fold, type RandomKey } from "../../src/core/random.ts";
+import type { CellMemory } from "../checkpoint/cell-memory.ts";
 import type { Regulariser } from "../../src/catalogue/entry.ts";
 import { OPTIMIZERS, optimizerOf, regulariserOf } from "../../src/catalogue/registry.ts";
 import { seedKey, type Cell } from "../../src/spec/cell.ts";
@@ -12,6 +13,8 @@ export interface Member {
   /** Which of the program's datasets it reads. */
   readonly dataset: number;
   readonly keys: MemberKeys;
+  /** What is done of it already; undefined where nobody keeps it. */
+  readonly memory?: CellMemory | undefined;
 }
 
 /**
@@ -35,7 +38,7 @@ export interface OptimizerSlice {
 /** The root of all chance of a cell. */
 export const cellKey = (cell: Cell): RandomKey => seedKey(cell.config.seed);
 
-export function memberOf(cell: Cell, dataset: number): Member {
+export function memberOf(cell: Cell, dataset: number, memory?: CellMemory): Member {
   const root = cellKey(cell);
   const keys = {
     initial: fold(root, "initial"),
@@ -43,7 +46,7 @@ export function memberOf(cell: Cell, dataset: number): Member {
     hidden: fold(root, "hidden"),
     perturb: fold(root, "perturb"),
   };
-  return { cell, dataset, keys };
+  return { cell, dataset, keys, memory };
 }
 
 /** Members in the order of a program: by optimizer, else as they came. */

@@ -5,16 +5,18 @@
  *  3. A member that ended leaves the program at the next reading: the others are packed together and go on untouched. Packing
  *     costs 0.1 to 0.7 steps and is won back within 27, about the time of one reading, so nobody is kept masked.
  *  4. Between steps the event loop runs; an abort ends the loop with OccamError "cancelled".
+ *  5. Members whose memory has a training go on from where it was left, all from the same step, or are done at once.
  */
 import type { TrainConfig } from "../../src/spec/cell.ts";
 import type { Tensor } from "../../src/catalogue/entry.ts";
+import { NO_PIECES, type Piece } from "../checkpoint/cell-memory.ts";
 import { drawIntegers } from "../engine/noise.ts";
 import type { Pace } from "../engine/pace.ts";
 import type { Batch, Program } from "../engine/program.ts";
 import type { MetricPoint, ShardEvents } from "../trainer/shard.ts";
 import { evaluate, type Evaluation } from "./evaluate.ts";
 import type { FusedData } from "./fused-data.ts";
-import { FusedUpdate } from "./fused-update.ts";
+import { FusedUpdate, type MemberState } from "./fused-update.ts";
 import { byOptimizer, type Member } from "./members.ts";
 import { learningRateFactor } from "./schedule.ts";
 import { tidied } from "./tidied.ts";
@@ -40,6 +42,18 @@ export type Trained =
       readonly loss: number;
     };
 
+/** A member in the middle of its training. */
+interface TrainingState extends MemberState {
+  /** Updates done. */
+  readonly step: number;
+  /** Minibatch losses that were not read yet. */
+  readonly unread: Float32Array;
+}
+
+type Ended = Trained extends infer T ? (T extends Trained ? Omit<T, "member"> : never) : never;
+
+const pieceOf = ({ memory }: Member): Piece<TrainingState, Ended> => (memory ?? NO_PIECES).piece("train");
+
 export interface TrainingEvents {
   readonly progress: ShardEvents["progress"];
   readonly metrics: ShardEvents["metrics"];
@@ -60,8 +74,14 @@ export async function train(
   events: TrainingEvents,
   pace: Pace,
 ): Promise<void> {
-  if (members.length === 0) return;
-  const loop = new TrainingLoop(program, data, members, events);
+  const open: Member[] = [];
+  for (const member of members) {
+    const done = pieceOf(member).result;
+    if (done === undefined) open.push(member);
+    else events.ended({ ...done, member });
+  }
+  if (open.length === 0) return;
+  const loop = new TrainingLoop(program, data, open, events);
   try {
     await loop.run(pace);
   } finally {
@@ -79,6 +99,8 @@ class TrainingLoop {
   #live: number;
   /** Mean minibatch losses [K] of the steps since the last reading. */
   #unread: Tensor[] = [];
+  /** Updates done. */
+  #done = 0;
 
   constructor(program: Program, data: FusedData, members: readonly Member[], events: TrainingEvents) {
     this.#program = program;
@@ -86,17 +108,24 @@ class TrainingLoop {
     this.#events = events;
     this.#config = members[0]!.cell.config.train;
     this.#live = members.length;
-    this.#update = FusedUpdate.start(program, byOptimizer(members));
+    const ordered = byOptimizer(members);
+    const left = ordered.map((member) => pieceOf(member).left);
+    const states = left.filter((state) => state !== undefined);
+    this.#update =
+      states.length === 0 ? FusedUpdate.start(program, ordered) : FusedUpdate.resumed(program, ordered, states);
+    this.#goOn(states);
   }
 
   async run(pace: Pace): Promise<void> {
     const { steps, evalEvery } = this.#config;
-    this.#evaluate(0);
-    for (let step = 1; step <= steps && this.#live > 0; step += 1) {
+    if (this.#done === 0) this.#evaluate(0);
+    this.#remember();
+    for (let step = this.#done + 1; step <= steps && this.#live > 0; step += 1) {
       this.#step(step);
       const evaluates = step % evalEvery === 0 || step === steps;
       if (evaluates || step % READ_EVERY === 0) this.#read(step);
       if (evaluates && this.#live > 0) this.#evaluate(step);
+      this.#done = step;
       if (pace.progressDue()) this.#events.progress({ phase: "train", step, steps, live: this.#live });
       await pace.turn();
     }
@@ -104,9 +133,38 @@ class TrainingLoop {
   }
 
   dispose(): void {
+    for (const member of this.#update.members) pieceOf(member).leave();
     this.#update.dispose();
     for (const losses of this.#unread) losses.dispose();
     this.#unread = [];
+  }
+
+  /** All members were left at one step. */
+  #goOn(states: readonly TrainingState[]): void {
+    const { tf } = this.#program.engine;
+    const [first] = states;
+    if (first === undefined) return;
+    this.#done = first.step;
+    this.#unread = [...first.unread.keys()].map((i) => tf.tensor1d(states.map(({ unread }) => unread[i]!)));
+  }
+
+  /** Says where every member stands from now on. */
+  #remember(): void {
+    this.#update.members.slice(0, this.#live).forEach((member, k) => {
+      const state = (): TrainingState => ({ ...this.#update.stateOf(k), step: this.#done, unread: this.#unreadOf(k) });
+      pieceOf(member).stands(() => this.#done, state);
+    });
+  }
+
+  #unreadOf(k: number): Float32Array {
+    return Float32Array.from(this.#unread, (losses) => losses.dataSync<"float32">()[k]!);
+  }
+
+  /** The member's training is over. */
+  #end(trained: Trained): void {
+    const { member, ...ended } = trained;
+    pieceOf(member).finish(ended);
+    this.#events.ended(trained);
   }
 
   #datasets(): readonly number[] {
@@ -149,7 +207,7 @@ class TrainingLoop {
       });
       if (points.length > 0) this.#events.metrics(member.cell.id, points);
       if (bad < 0) kept.push(k);
-      else this.#events.ended({ outcome: "diverged", member, steps: first + bad, loss: series[bad]! });
+      else this.#end({ outcome: "diverged", member, steps: first + bad, loss: series[bad]! });
     }
     this.#keep(kept);
   }
@@ -165,7 +223,7 @@ class TrainingLoop {
       this.#events.metrics(member.cell.id, evaluationPoints(step, train, test));
       const ended = this.#endOf(k, step, train, test);
       if (ended === undefined) kept.push(k);
-      else this.#events.ended(ended);
+      else this.#end(ended);
     }
     this.#keep(kept);
   }
@@ -189,6 +247,7 @@ class TrainingLoop {
     const packed = this.#update.keeping(kept);
     this.#update.dispose();
     this.#update = packed;
+    this.#remember();
   }
 }
 

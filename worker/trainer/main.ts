@@ -13,11 +13,13 @@ import { FuseWidths } from "../engine/fuse-width.ts";
 import { EventBatch } from "./event-batch.ts";
 import type { FromTrainer, ToTrainer } from "./protocol.ts";
 import { runShard } from "./run-shard.ts";
+import { ShardCheckpoints } from "./shard-checkpoints.ts";
 import type { Shard } from "./shard.ts";
 
 interface Running {
   readonly shardId: string;
   readonly controller: AbortController;
+  readonly checkpoints: ShardCheckpoints | undefined;
 }
 
 class Trainer {
@@ -31,9 +33,12 @@ class Trainer {
       case "open":
         return this.#open(message);
       case "run":
-        return this.#run(message.shardId, { cells: message.cells });
+        return this.#run(message);
       case "abort":
         if (this.#running?.shardId === message.shardId) this.#running.controller.abort();
+        return;
+      case "cut":
+        if (this.#running?.shardId === message.shardId) cut(this.#running);
     }
   }
 
@@ -66,7 +71,8 @@ class Trainer {
     process.exit(EXIT_OF[known.code]);
   }
 
-  async #run(shardId: string, shard: Shard): Promise<void> {
+  async #run({ shardId, cells, checkpoints: plan }: ToTrainer & { type: "run" }): Promise<void> {
+    const shard: Shard = { cells };
     const engine = this.#engine;
     if (engine === undefined || this.#running !== undefined) {
       throw new OccamError(
@@ -75,9 +81,19 @@ class Trainer {
       );
     }
     const controller = new AbortController();
-    this.#running = { shardId, controller };
     const events = new EventBatch(systemClock, (batch) => tell({ type: "events", shardId, events: batch }));
-    const error = await runShard(engine, shard, events, controller.signal, this.#widths).then(
+    const checkpoints =
+      plan &&
+      new ShardCheckpoints({
+        ...plan,
+        backend: engine.backend,
+        clock: systemClock,
+        log: (...line) => events.log(...line),
+        write: (cellId, file) => told({ type: "checkpoint", shardId, cellId, file }),
+        onStopped: () => controller.abort(),
+      });
+    this.#running = { shardId, controller, checkpoints };
+    const error = await runShard(engine, shard, events, controller.signal, this.#widths, checkpoints).then(
       () => undefined,
       (thrown: unknown) => ({
         kind: isOutOfMemory(thrown) ? ("out-of-memory" as const) : ("error" as const),
@@ -88,6 +104,11 @@ class Trainer {
     this.#running = undefined;
     tell({ type: "ended", shardId, ...(error === undefined ? {} : { error }) });
   }
+}
+
+function cut({ checkpoints, controller }: Running): void {
+  if (checkpoints === undefined) controller.abort();
+  else checkpoints.stop();
 }
 
 function tell(message: FromTrainer): void {

@@ -2,6 +2,7 @@
 import type { LoadedData } from "../../src/catalogue/entry.ts";
 import { datasetOf } from "../../src/catalogue/registry.ts";
 import type { Cell } from "../../src/spec/cell.ts";
+import type { CellMemory } from "../checkpoint/cell-memory.ts";
 import type { Program } from "../engine/program.ts";
 import { memberOf, type Member } from "../train/members.ts";
 import { startTargets } from "../train/start-targets.ts";
@@ -11,6 +12,8 @@ export interface ReadyCell {
   readonly cell: Cell;
   readonly dataName: string;
   readonly data: LoadedData;
+  /** What is done of it already; undefined where nobody keeps it. */
+  readonly memory?: CellMemory | undefined;
 }
 
 export interface ProgramData {
@@ -23,7 +26,7 @@ export interface ProgramData {
 export function programData(program: Program, cells: readonly ReadyCell[]): ProgramData {
   const names = [...new Set(cells.map(({ dataName }) => dataName))];
   const shared = names.map((name) => cells.find(({ dataName }) => dataName === name)!.data);
-  const members = cells.map(({ cell, dataName }) => memberOf(cell, names.indexOf(dataName)));
+  const members = cells.map(({ cell, dataName, memory }) => memberOf(cell, names.indexOf(dataName), memory));
   const started = members.filter(({ cell }) => datasetOf(cell.config.data).targets === "start");
   const own = startTargets(program, started, shared);
   return {

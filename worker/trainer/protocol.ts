@@ -10,6 +10,7 @@ import type { LogLevel } from "../../src/core/log.ts";
 import type { CellResult } from "../../src/result/cell-result.ts";
 import type { Cell } from "../../src/spec/cell.ts";
 import type { BackendName } from "../engine/loaded-backend.ts";
+import type { CheckpointPlan } from "./shard-checkpoints.ts";
 import type { MetricPoint, ShardProgress } from "./shard.ts";
 
 export type BackendChoice = "auto" | BackendName;
@@ -17,7 +18,15 @@ export type BackendChoice = "auto" | BackendName;
 export type ToTrainer =
   | { readonly type: "open"; readonly backend: BackendChoice; readonly logLevel: LogLevel }
   /** `shardId` is the agent's; the trainer only repeats it. */
-  | { readonly type: "run"; readonly shardId: string; readonly cells: readonly Cell[] }
+  | {
+      readonly type: "run";
+      readonly shardId: string;
+      readonly cells: readonly Cell[];
+      /** Of the same cells; undefined: nobody keeps checkpoints. */
+      readonly checkpoints: CheckpointPlan | undefined;
+    }
+  /** Ends the shard at the next step, after checkpoints of all its open cells. */
+  | { readonly type: "cut"; readonly shardId: string }
   /** Ends the shard without results for the cells that have none yet. */
   | { readonly type: "abort"; readonly shardId: string };
 
@@ -58,6 +67,7 @@ export type FromTrainer =
       readonly hint: string | undefined;
     }
   | { readonly type: "events"; readonly shardId: string; readonly events: readonly TrainerEvent[] }
+  | { readonly type: "checkpoint"; readonly shardId: string; readonly cellId: CellId; readonly file: Uint8Array }
   /** With `error`: the whole shard failed. */
   | {
       readonly type: "ended";

@@ -3,6 +3,9 @@
  * them in programs of about that width, one after another, so that the results of a wide shard come early. Width changes no
  * number of any cell.
  *
+ * Cells that go on from checkpoints do so in programs of equal position: those that stand at one step of one piece of their work,
+ * and those that have none, apart.
+ *
  * A cell that cannot run (its data do not load, its architecture does not take the task) fails alone. An abort ends the
  * shard without results for the cells that have none yet.
  */
@@ -18,6 +21,7 @@ import { Pace } from "../engine/pace.ts";
 import { openProgram, type Program } from "../engine/program.ts";
 import type { ReadyCell } from "./program-data.ts";
 import { runProgram, type ShardRun } from "./run-program.ts";
+import type { ShardCheckpoints } from "./shard-checkpoints.ts";
 import { ShardRelay } from "./shard-relay.ts";
 import type { Shard, ShardEvents } from "./shard.ts";
 import { probeWidths } from "./width-probe.ts";
@@ -25,6 +29,7 @@ import { probeWidths } from "./width-probe.ts";
 /**
  * Runs a shard to its end. Resolves too when `signal` aborts: the signal says so.
  * @param widths what earlier shards of this process have taught
+ * @param checkpoints where the shard's cells stand, and are kept; undefined: nobody keeps them
  */
 export async function runShard(
   engine: Engine,
@@ -32,15 +37,17 @@ export async function runShard(
   events: ShardEvents,
   signal: AbortSignal,
   widths: FuseWidths = new FuseWidths(),
+  checkpoints?: ShardCheckpoints,
 ): Promise<void> {
   const startMs = engine.clock.monotonicMs();
-  const pace = new Pace(engine.clock, signal);
+  const pace = new Pace(engine.clock, signal, checkpoints);
   try {
     await pace.turn();
-    const ready = await readyCells(engine, sameFuseKey(shard.cells), events);
+    const loaded = await readyCells(engine, sameFuseKey(shard.cells), events);
+    const ready = loaded.map((own) => ({ ...own, memory: checkpoints?.memories.get(own.cell.id) }));
     const first = ready[0]?.cell.config;
     if (first === undefined) return;
-    const relay = new ShardRelay(events, ready.map(({ cell }) => cell.id)); // prettier-ignore
+    const relay = new ShardRelay(events, ready.map(({ cell }) => cell.id), checkpoints?.memories); // prettier-ignore
     const program = openProgram(engine, first);
     await runAll({ program, key: fuseKeyOf(first), widths, events: relay, pace, startMs }, ready);
   } catch (error) {
@@ -56,11 +63,17 @@ async function runAll(run: ShardRun, ready: readonly ReadyCell[]): Promise<void>
   let waiting = ready;
   while (waiting.length > 0) {
     const most = Math.min(inMemory, widths.mostTrained(key));
-    const width = nextWidth(waiting.length, widths.best(key), most);
-    const again = await runProgram(run, waiting.slice(0, width));
-    waiting = [...again, ...waiting.slice(width)];
+    const alike = atPositionOf(waiting[0]!, waiting);
+    const taken = alike.slice(0, nextWidth(alike.length, widths.best(key), most));
+    const again = await runProgram(run, taken);
+    waiting = [...again, ...waiting.filter((own) => !taken.includes(own))];
   }
 }
+
+const positionOf = ({ memory }: ReadyCell): string => memory?.position ?? "";
+
+const atPositionOf = (first: ReadyCell, cells: readonly ReadyCell[]): readonly ReadyCell[] =>
+  cells.filter((own) => positionOf(own) === positionOf(first));
 
 function sameFuseKey(cells: readonly Cell[]): readonly Cell[] {
   const keys = new Set(cells.map((cell) => fuseKeyOf(cell.config)));

@@ -1,10 +1,10 @@
 /** `occam worker` */
 import { defineCommand } from "../command.ts";
-import { backendOption, connectionOptions, logLevelOption } from "../options.ts";
+import { backendOption, checkpointOptions, connectionOptions, logLevelOption } from "../options.ts";
 
 export const workerCommand = defineCommand({
   usage: "worker",
-  summary: "Run cells for a coordinator until Ctrl-C; what has not begun is handed back",
+  summary: "Run cells for a coordinator until Ctrl-C; what is unfinished is handed back",
   positionals: {},
   options: {
     coordinator: connectionOptions.coordinator,
@@ -35,11 +35,13 @@ export const workerCommand = defineCommand({
       requiresArg: true,
       describe: "Folder for metrics and logs while the coordinator is away, up to 1 GiB [TMPDIR, else /var/tmp]",
     },
+    ...checkpointOptions,
     ...logLevelOption,
   },
   examples: [
     ["worker --coordinator 127.0.0.1:7171 --token-file ./store/token", "Work for a coordinator on this machine"],
     ["worker --label zone=a --label gpu=h100", "For sweeps that are submitted with --require zone=a"],
+    ["worker --checkpoints s3://bucket/occam", "Another worker goes on where this one is stopped"],
     ["worker --backend wasm --fuse-width 16", "Without a GPU, in small programs"],
   ],
   run: async (args, io) => {
@@ -56,6 +58,8 @@ export const workerCommand = defineCommand({
         fuseWidth: args["fuse-width"],
         labels: args.label ?? [],
         spool: args.spool,
+        checkpoints: args.checkpoints,
+        checkpointEvery: args["checkpoint-every"],
         logLevel: args["log-level"],
       },
       io,

@@ -178,6 +178,8 @@ export class LocalCluster {
     const { fuseWidth, logLevel } = this.#options;
     const width = fuseWidth === undefined ? [] : ["--fuse-width", String(fuseWidth)];
     const flags = [
+      "--checkpoints",
+      join(this.#options.storeDir, "checkpoints"),
       "--coordinator",
       `${HOST}:${this.#port}`,
       "--id",

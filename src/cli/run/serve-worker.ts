@@ -8,6 +8,7 @@ import type { ClientTls } from "../../rpc/tls.ts";
 import type { Io } from "../io.ts";
 import { wholeNumber } from "../numbers.ts";
 import type { BackendName } from "../options.ts";
+import { checkpointPlace } from "../checkpoint-place.ts";
 import { pathIn, requireToken } from "../token.ts";
 import { isSupervised, reportToSupervisor } from "./child-messages.ts";
 import { stopRequest, type StopRequest } from "./stop-request.ts";
@@ -27,6 +28,9 @@ export interface WorkArgs {
   /** "zone=a" */
   readonly labels: readonly string[];
   readonly spool: string | undefined;
+  readonly checkpoints: string | undefined;
+  /** Seconds. */
+  readonly checkpointEvery: number | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -49,6 +53,11 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
     ...(args.fuseWidth === undefined ? {} : { maxFuseWidth: wholeNumber("--fuse-width", args.fuseWidth, 1, 1) }),
     labels: labelsOf(args.labels),
     ...(args.spool === undefined ? {} : { spoolFolder: pathIn(io.cwd, args.spool) }),
+    ...(args.checkpoints === undefined ? {} : { checkpoints: checkpointPlace(args.checkpoints, io) }),
+    ...(args.checkpointEvery === undefined
+      ? {}
+      : { timings: { checkpointEveryMs: 1_000 * secondsOf(args.checkpointEvery) } }),
+    env: io.env,
     clock: io.clock,
     logger: createLogger({ component: "worker", level: args.logLevel }),
   });
@@ -73,6 +82,20 @@ function labelsOf(texts: readonly string[]): Readonly<Record<string, string>> {
       }
       return [name, value];
     }),
+  );
+}
+
+/** More often than this, checkpoints are all that a worker does. */
+const LEAST_CHECKPOINT_SECONDS = 0.1;
+
+function secondsOf(value: number): number {
+  if (Number.isFinite(value) && value >= LEAST_CHECKPOINT_SECONDS) return value;
+  throw new OccamError(
+    "bad-usage",
+    `it must be a number of seconds from ${LEAST_CHECKPOINT_SECONDS} up, not ${value}`,
+    {
+      where: "--checkpoint-every",
+    },
   );
 }
 

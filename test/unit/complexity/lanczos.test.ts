@@ -27,11 +27,13 @@ afterEach(() => {
 
 const every = (rows: number): Int32Array => Int32Array.from({ length: rows }, (_, row) => row);
 
+const NO_PACE = { turn: () => Promise.resolve() };
+
 function spectraOf(
   formula: RowFormula,
   anchors: readonly (readonly number[])[],
   withProbes = true,
-): readonly LanczosSpectrum[] {
+): Promise<readonly LanczosSpectrum[]> {
   const sizes = formula.shapes.map(([size]) => size!);
   const surface = formulaSurface(engine, formula, anchors);
   return lanczos(
@@ -43,6 +45,7 @@ function spectraOf(
       rows: anchors.map(() => every(formula.rows)),
     },
     withProbes,
+    NO_PACE,
   );
 }
 
@@ -51,8 +54,8 @@ const WIDE = Array.from({ length: 120 }, (_, i) => 10 ** ((-3 * i) / 119));
 const AT_ZERO = WIDE.map(() => 0);
 
 describe("the spectrum by Lanczos", () => {
-  test("of a diagonal Hessian has the trace of every function: probes of signs leave no chance", () => {
-    const [spectrum] = spectraOf(bowlRows(WIDE), [AT_ZERO]);
+  test("of a diagonal Hessian has the trace of every function: probes of signs leave no chance", async () => {
+    const [spectrum] = await spectraOf(bowlRows(WIDE), [AT_ZERO]);
     expect(spectrum!.probes.length).toBe(3);
     for (const f of [(s: number) => s, (s: number) => s * s, (s: number) => (150 * s) / (150 * s + 1)]) {
       const truth = WIDE.reduce((sum, s) => sum + f(s), 0);
@@ -61,7 +64,7 @@ describe("the spectrum by Lanczos", () => {
     expect(topOf(spectrum!)).toBeCloseTo(1, 3);
   });
 
-  test("of a Hessian that is not diagonal has it within the error of three probes", () => {
+  test("of a Hessian that is not diagonal has it within the error of three probes", async () => {
     // Pairs of coordinates with eigenvalues a + b and a - b: signs differ in b v1 v2 alone.
     const [a, b, pairs] = [0.5, 0.4, 200];
     const coupled: RowFormula = {
@@ -74,7 +77,7 @@ describe("the spectrum by Lanczos", () => {
         return tf.add(tf.mul(0, tf.cast(rows, "float32")), tf.reshape(loss, [-1, 1]));
       },
     };
-    const [spectrum] = spectraOf(coupled, [Array.from({ length: 2 * pairs }, () => 0.1)]);
+    const [spectrum] = await spectraOf(coupled, [Array.from({ length: 2 * pairs }, () => 0.1)]);
     const share = (s: number): number => (30 * s) / (30 * s + 1);
     const truth = pairs * (share(a + b) + share(a - b));
     // v^T f(H) v = truth + (f(a + b) - f(a - b)) sum v1 v2, a sum of `pairs` signs.
@@ -83,7 +86,7 @@ describe("the spectrum by Lanczos", () => {
     expect(topOf(spectrum!)).toBeCloseTo(a + b, 3);
   });
 
-  test("of few directions is exact, whatever the Hessian: a probe of signs would be off by a third here", () => {
+  test("of few directions is exact, whatever the Hessian: a probe of signs would be off by a third here", async () => {
     // H = 1 1^T of d = 9, whose one eigenvalue is d: v^T H v = (sum v)^2.
     const d = 9;
     const even: RowFormula = {
@@ -94,15 +97,15 @@ describe("the spectrum by Lanczos", () => {
         return tf.add(tf.mul(0, tf.cast(rows, "float32")), tf.reshape(loss, [-1, 1]));
       },
     };
-    const [spectrum] = spectraOf(even, [Array.from({ length: d }, () => 0.1)]);
+    const [spectrum] = await spectraOf(even, [Array.from({ length: d }, () => 0.1)]);
     const share = (s: number): number => (20 * s) / (20 * s + 1);
     expect(traceOf(spectrum!, share)).toBeCloseTo(share(d), 3);
     expect(traceOf(spectrum!, (s) => s)).toBeCloseTo(d, 3);
   });
 
-  test("gives the closed form that the eigenvalues give", () => {
+  test("gives the closed form that the eigenvalues give", async () => {
     const [t, gamma] = [150, 1];
-    const [spectrum] = spectraOf(bowlRows(WIDE), [AT_ZERO]);
+    const [spectrum] = await spectraOf(bowlRows(WIDE), [AT_ZERO]);
     const form = lanczosForm(spectrum!, t, gamma, 60);
     const shares = WIDE.map((s) => (t * s) / (t * s + gamma));
     const sum = shares.reduce((total, a) => total + a, 0);
@@ -112,11 +115,11 @@ describe("the spectrum by Lanczos", () => {
     expect(form).toMatchObject({ by: "lanczos", ceiling: 60 });
   });
 
-  test("the descent is that of the quadratic: t (L(w0) - L) at the minimum of U, and the pull's share", () => {
+  test("the descent is that of the quadratic: t (L(w0) - L) at the minimum of U, and the pull's share", async () => {
     const [t, gamma] = [80, 3];
     const h = [2, 0.5, 0.1, 0];
     const w0 = [0.3, -1, 2, 5];
-    const [spectrum] = spectraOf(bowlRows(h), [w0], false);
+    const [spectrum] = await spectraOf(bowlRows(h), [w0], false);
     // (t^2/2) sum (h w0)^2 / (t h + gamma)
     const expected = h.reduce((sum, s, i) => sum + ((t * t) / 2) * ((s * w0[i]!) ** 2 / (t * s + gamma)), 0);
     expect(descentOf(spectrum!, t, gamma) / expected).toBeCloseTo(1, 3);
@@ -128,33 +131,33 @@ describe("the spectrum by Lanczos", () => {
     expect(spectrum!.probes).toEqual([]);
   });
 
-  test("there is no descent from a minimum", () => {
-    const [spectrum] = spectraOf(bowlRows([2, 1]), [[0, 0]]);
+  test("there is no descent from a minimum", async () => {
+    const [spectrum] = await spectraOf(bowlRows([2, 1]), [[0, 0]]);
     expect(spectrum!.descent).toBeUndefined();
     expect(descentOf(spectrum!, 100, 1)).toBe(0);
   });
 
-  test("negative curvature counts as none", () => {
-    const [spectrum] = spectraOf(bowlRows([2, -1]), [[0, 0.5]]);
+  test("negative curvature counts as none", async () => {
+    const [spectrum] = await spectraOf(bowlRows([2, -1]), [[0, 0.5]]);
     expect(traceOf(spectrum!, (s) => s)).toBeCloseTo(2, 3);
     // g = (0, -1/2) where H would be -1: t^2/2 g^2 / gamma.
     expect(descentOf(spectrum!, 10, 4)).toBeCloseTo((100 / 2) * (0.25 / 4), 2);
   });
 
-  test("gives a cell the same alone and beside one that is lost", () => {
+  test("gives a cell the same alone and beside one that is lost", async () => {
     const w0 = [0.3, -1, 2];
     const h = [2, 0.5, 0.1];
-    const [alone] = spectraOf(bowlRows(h), [w0]);
-    const [among, lost] = spectraOf(bowlRows(h), [w0, [Number.NaN, 0, 0]]);
+    const [alone] = await spectraOf(bowlRows(h), [w0]);
+    const [among, lost] = await spectraOf(bowlRows(h), [w0, [Number.NaN, 0, 0]]);
     expect(among).toEqual(alone);
     expect(lost!.descent).toBeUndefined();
   });
 
-  test("gradients over more rows than fit are summed in parts", () => {
+  test("gradients over more rows than fit are summed in parts", async () => {
     const curvatures = Array.from({ length: 10 }, (_, row) => [1 + row, 2, 3]);
     const surface = formulaSurface(engine, quadraticRows(curvatures), [[1, 1, -1]]);
     for (const part of [3, 10, 4096]) {
-      const [slope] = wholeGradients(surface, [0], [partsOf([1, 1, -1], [1, 2])], part);
+      const [slope] = await wholeGradients(surface, [0], [partsOf([1, 1, -1], [1, 2])], part, NO_PACE);
       [5.5, 2, -3].forEach((value, i) => expect(slope![i]).toBeCloseTo(value, 5));
     }
   });

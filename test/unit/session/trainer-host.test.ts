@@ -48,6 +48,7 @@ async function openHost(timings: Partial<typeof DEFAULT_TIMINGS> = {}) {
       ready: () => (ready += 1),
       events: () => undefined,
       ended: (_shardId, end) => ended.push(end),
+      checkpoint: () => undefined,
       gaveUp: () => undefined,
       line: () => undefined,
       died: () => undefined,

@@ -66,7 +66,11 @@ describe("a cell of realizable data", () => {
     const program = openProgram(engine, cells[0]!.config);
     const loaded = await Promise.all(cells.map(({ config }) => engine.datasets.load(config.data)));
     const before = engine.memory().tensors;
-    const data = startTargets(program, cells.map(memberOf), loaded);
+    const data = startTargets(
+      program,
+      cells.map((cell, dataset) => memberOf(cell, dataset)),
+      loaded,
+    );
     expect(engine.memory().tensors).toBe(before);
     const noiseOf = (clean: number): Float64Array =>
       Float64Array.from(data[clean + 1]!.train.y, (y, i) => y - data[clean]!.train.y[i]!);
