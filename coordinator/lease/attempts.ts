@@ -43,7 +43,8 @@ export function endAttempt(hot: Hot, cell: HotCell, fault: Fault): void {
   if (next.kind === "pending") hot.workerNews.changed();
   const { worker, token, reason } = fault;
   if (event.kind === "lost" || event.kind === "failed") {
-    noteTrouble(hot, worker, { token, cellKey: cell.key, loss: event.kind === "lost", reason });
+    const trouble = { token, cellKey: cell.key, loss: event.kind === "lost", reason };
+    noteTrouble(hot, worker, trouble, giverOf(cell.sweeps));
   }
   // One that ran out of memory is tried otherwise, and may well go then.
   if (event.kind === "failed" || (event.kind === "out-of-memory" && next.kind === "quarantined")) {

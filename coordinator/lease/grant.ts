@@ -28,7 +28,7 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
   if (maxFuseWidth === 0) return false;
   const cut = hot.work.cut({
     order: (seqs) => sweepOrder(hot.sweeps.bySeqs(seqs).map((sweep) => standingOf(hot, sweep, session))),
-    mayTake: (needs) => mayTake(hot, session, needs),
+    mayTake: (needs, sweepSeq) => mayTake(hot, session, needs, sweepSeq),
     maxFuseWidth,
     memoryBytes,
     leasedFlops: hot.leases.leasedFlops,
@@ -101,9 +101,12 @@ function trustedWidth(hot: Hot, session: WorkerSession): number {
 }
 
 /** A cell goes to those first that have not had it in vain. */
-function mayTake(hot: Hot, session: WorkerSession, { triedOn, memoryAbove }: CellNeeds): boolean {
-  if (memoryAbove > 0 && !isLargerThan(memoryAbove, session)) return false;
-  return !triedOn.includes(session.workerId) || !isThereAnother(hot, triedOn);
+function mayTake(hot: Hot, session: WorkerSession, { triedOn, memoryAbove }: CellNeeds, sweepSeq: number): boolean {
+  const isLargeEnough = (one: WorkerSession): boolean => memoryAbove === 0 || isLargerThan(memoryAbove, one);
+  if (!isLargeEnough(session)) return false;
+  if (!triedOn.includes(session.workerId)) return true;
+  const [sweep] = hot.sweeps.bySeqs([sweepSeq]);
+  return !isThereAnother(hot, triedOn, (other) => mayServe(sweep, other) && isLargeEnough(other));
 }
 
 /** Who shares the work: the workers that are there, and at first those that are on their way. */

@@ -42,8 +42,9 @@ export function isLargerThan(memoryBytes: number, { capabilities }: WorkerSessio
   return memoryBytes > 0 && capabilities.memoryBytes >= memoryBytes * MORE_MEMORY;
 }
 
-export function noteTrouble(hot: Hot, workerId: WorkerId, trouble: TroubleNote): void {
-  const others = isThereAnother(hot, [workerId]);
+/** @param sweep that the cell is given out by: who cannot serve it is no alternative */
+export function noteTrouble(hot: Hot, workerId: WorkerId, trouble: TroubleNote, sweep: Sweep | undefined): void {
+  const others = isThereAnother(hot, [workerId], (other) => mayServe(sweep, other));
   change(hot, workerId, { kind: "trouble", ...trouble, nowMs: hot.leaseClock.nowMs(), others });
 }
 

@@ -34,7 +34,7 @@ export interface CellNeeds {
 export interface Ask {
   /** Of these sweeps, which are oldest first, those that the worker may have cells of, in the order in which it should. */
   readonly order: (sweepSeqs: readonly number[]) => readonly number[];
-  readonly mayTake: (needs: CellNeeds) => boolean;
+  readonly mayTake: (needs: CellNeeds, sweepSeq: number) => boolean;
   readonly maxFuseWidth: number;
   readonly memoryBytes: number;
   /** Operations that are leased and not done. */
@@ -150,7 +150,8 @@ export class PendingWork<C> {
 
   #first(sweeps: readonly number[], ask: Ask): WorkQueue<C> | undefined {
     for (const seq of sweeps) {
-      for (const queue of this.#bySweep.get(seq)?.queues.values() ?? []) if (ask.mayTake(queue.needs)) return queue;
+      for (const queue of this.#bySweep.get(seq)?.queues.values() ?? [])
+        if (ask.mayTake(queue.needs, seq)) return queue;
     }
     return undefined;
   }

@@ -21,6 +21,7 @@ export const watchCommand = defineCommand({
 /** Shows a sweep's progress until it ends. */
 export async function watchSweep(operator: Operator, name: string, json: boolean, io: Io): Promise<number> {
   const { progressView } = await import("../output/progress-view.ts");
+  const { printable } = await import("../output/format.ts");
   const { snapshotOf, watchJson } = await import("../sweep-text.ts");
   const view = progressView(io.out, io.clock, json || io.env["TERM"] === "dumb");
   const onLost = (error: Error): void => {
@@ -29,11 +30,16 @@ export async function watchSweep(operator: Operator, name: string, json: boolean
     void (io.out.isTTY && !json ? view.note(text) : io.err.write(`${text}\n`));
   };
   let unfinished = 0;
+  let paused = "";
   for await (const response of operator.watch(name, WATCH_INTERVAL_MS, { onLost })) {
     const snapshot = snapshotOf(response);
     unfinished = snapshot.counts.total - snapshot.counts.committed;
     if (json) await io.out.write(`${JSON.stringify(watchJson(response))}\n`);
     else await view.show(snapshot);
+    const now = response.sweep?.paused ?? "";
+    if (!json && now !== paused && now !== "")
+      await view.note(`paused: ${printable(now)}; occam resume ${snapshot.sweepId}`);
+    paused = now;
   }
   await view.close();
   return unfinished > 0 ? EXIT.incomplete : EXIT.ok;

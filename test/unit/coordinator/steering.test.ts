@@ -280,6 +280,13 @@ describe("scheduling", () => {
     expect([await next(one), await next(two), await next(one)]).toEqual(["few", "rest", "few"]);
     steerSweep(hot(), sweeps()[0]!, { maxWorkers: 2 });
     expect(await next(two)).toBe("few");
+    steerSweep(hot(), sweeps()[0]!, { maxWorkers: 1 });
+    const three = new HandWorker(() => world, "w3", "s of w3");
+    expect(await next(three)).toBe("rest");
+    // Once its workers have no lease of it any more, another may have one.
+    await world.clock.advance(31_000);
+    three.held = [];
+    expect(await next(three)).toBe("few");
   });
 
   it("gives a sweep's cells only to workers that are what it requires", async () => {
@@ -298,6 +305,32 @@ describe("scheduling", () => {
       code: "bad-usage",
     });
     expect(sweeps()).toHaveLength(1);
+  });
+});
+
+describe("a worker that alone is what a sweep requires", () => {
+  it("gets its failed cells back, and is not broken by them, for nobody else could have them", async () => {
+    await world.submit({ name: "picky", cells: 12 }, { require: ["zone=a"] });
+    worker.labels = { zone: "a" };
+    worker.maxFuseWidth = 1;
+    const other = new HandWorker(() => world, "other", "o");
+    await other.sync({ freeSlots: 0 });
+    const { token, cells } = await worker.take();
+    await worker.result(cells[0]!, token);
+    const failed = new Set<string>();
+    for (let count = 0; count < 4; count += 1) {
+      worker.held = [];
+      const taken = await worker.take();
+      failed.add(taken.cells[0]!);
+      await worker.fail(taken.cells[0]!, taken.token, "failed", `broke ${count}`);
+    }
+    expect(failed.size).toBe(4);
+    for (let waited = 0; waited < 6; waited += 1) {
+      await world.clock.advance(5_000);
+      await other.sync({ freeSlots: 0 });
+    }
+    expect(await work()).toBe(11);
+    expect(states()).toEqual(["finished"]);
   });
 });
 

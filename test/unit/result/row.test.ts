@@ -87,8 +87,9 @@ describe("the columns of a result table", () => {
       backend: "tensorflow",
       fuseWidth: 1,
     };
+    const faults = { lost: 1, failed: 1, oom: 1, preempted: 1 };
     const left = rowOf(recordOf(design!, 0, { result }));
-    const right = rowOf(recordOf(design!, 0, { result: other, workerId: "w9", attempts: 2, cached: true }));
+    const right = rowOf(recordOf(design!, 0, { result: other, workerId: "w9", attempts: 2, faults, cached: true }));
     const columns = columnsOf([left, right], paths);
     const differing = columns.filter((column) => column.get(left) !== column.get(right)).map(({ name }) => name);
     expect(differing).toEqual(columns.filter(({ varies }) => varies).map(({ name }) => name));
