@@ -47,6 +47,8 @@ export class CoordinatorProcess {
   readonly judged = new Set<LeaseToken>();
   /** The last token of each cell. */
   readonly newest = new Map<CellId, LeaseToken>();
+  /** Shards of a cell must be no wider than this: a wider one was out of memory. What was not stored is rightly forgotten. */
+  readonly fits = new Map<CellId, number>();
   coordinator: Coordinator | undefined;
   calls: CoordinatorCalls | undefined;
   readonly #world: CoordinatorWorld;

@@ -42,6 +42,9 @@ describe("cells", () => {
     });
   });
 
+  // The progress clock is not here yet.
+  it.todo("F23 heartbeats are fine and the training is wedged: found by the progress clock, and evicted");
+
   it("F24 a wrong cell id, a NaN, a forged token: refused, and nothing changes; a second, different result: a finding", async () => {
     await overSeeds(3, { ...WELL, workers: ["agent"] }, async (world) => {
       await begin(world);

@@ -24,8 +24,6 @@ export class History {
   fenced = 0;
   /** Answers that were wrong as they were given. */
   readonly wrong: string[] = [];
-  /** Shards of a cell must be no wider than this: a wider one was out of memory. */
-  readonly fits = new Map<string, number>();
   /** A sweep was cancelled in this run. */
   cancelled = false;
   readonly #grantedTo = new Map<LeaseToken, string>();

@@ -134,7 +134,7 @@ export function checkExpiry(process: CoordinatorProcess): void {
 }
 
 /** A cell that was out of memory in a shard is not in one as wide again. */
-export function checkWidths({ hot }: Coordinator, fits: Map<string, number>): void {
+export function checkWidths({ hot }: Coordinator, fits: Map<CellId, number>): void {
   for (const { token, width, members } of hot.leases.all()) {
     for (const { cell, ended } of members.values()) {
       const fit = fits.get(cell.id) ?? Infinity;

@@ -15,9 +15,6 @@ export interface Weather {
   readonly lateMaxMs: number;
 }
 
-/** Longer than a lease lives. */
-export const LATE_MAX_MS = 60_000;
-
 export const CALM: Weather = {
   requestLost: 0,
   replyLost: 0,
@@ -47,7 +44,7 @@ export const STORM: Weather = {
   streamBreaks: 0.2,
   delayMaxMs: 1_000,
   late: 0.1,
-  lateMaxMs: LATE_MAX_MS,
+  lateMaxMs: 60_000,
 };
 
 export interface DiskWeather {

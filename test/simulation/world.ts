@@ -21,7 +21,7 @@ import { ProcessClock } from "./process-clock.ts";
 import { ScriptedWorker } from "./scripted-worker.ts";
 import { checkOutcome, checkPromises, checkRows, type Expected } from "./store-invariants.ts";
 import { Violation } from "./violation.ts";
-import { CALM, GOOD_DISK, LATE_MAX_MS, type DiskWeather, type Weather } from "./weather.ts";
+import { CALM, GOOD_DISK, type DiskWeather, type Weather } from "./weather.ts";
 
 export type WorkerKind = "agent" | "scripted";
 
@@ -242,7 +242,7 @@ export class World implements CoordinatorWorld, WorkerWorld {
       if (process.coordinator === undefined) continue;
       checkMemory(process.coordinator, process.newest);
       checkExpiry(process);
-      checkWidths(process.coordinator, this.history.fits);
+      checkWidths(process.coordinator, process.fits);
     }
     checkHistory(this.history);
   }
@@ -254,7 +254,7 @@ export class World implements CoordinatorWorld, WorkerWorld {
 
   /** What is still on its way arrives; then all must have come out well. */
   async checkEnd(expected: (index: number) => Expected = (index) => this.expected(index)): Promise<void> {
-    await this.pass(LATE_MAX_MS + 5_000);
+    await this.pass(this.plan.weather.lateMaxMs + 5_000);
     await this.checkStore();
     await checkRows(this.disk);
     await checkOutcome(this.disk, 1, this.plan.sweep.cells, expected);
