@@ -112,6 +112,8 @@ describe.concurrent("F6 a partition", () => {
     const proxy = await behindProxy(cluster, "w1");
     await cluster.submit(SLOW);
     await cluster.untilRunsOn("w1");
+    // Both connections are up: one that is cut off while it is being made is another matter.
+    await cluster.until(async () => (await cluster.lines()).length > 0, "records come through");
     proxy.halfOpen();
     await cluster.untilFinished();
     await expectWhole(cluster);
