@@ -77,14 +77,14 @@ async function checkpoint(
   passes: (summary: CheckpointSummary) => boolean,
 ): Promise<CheckpointSummary> {
   for (const endMs = Date.now() + 120_000; Date.now() < endMs; await pause(20)) {
-    const file = await store.read(cellId, AbortSignal.timeout(5_000));
+    const file = await store.read(cellId, AbortSignal.timeout(5_000)).catch(() => undefined);
     const summary = file && summaryOf(file);
     if (summary !== undefined && passes(summary)) return summary;
   }
   throw new Error("no such checkpoint within two minutes");
 }
 
-/** The test's S3 server writes in place, so a file may be half there; S3 itself shows whole objects only. */
+/** The test's S3 server writes in place: a file may be half there, or a read fail; S3 itself shows whole objects only. */
 function summaryOf(file: Uint8Array): CheckpointSummary | undefined {
   try {
     return openCheckpoint(file).summary;
