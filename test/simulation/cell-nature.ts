@@ -7,9 +7,9 @@ import type { Dice } from "./dice.ts";
 export interface CellNature {
   /**
    * "kills": whoever runs it dies; "fails": an error every time; "greedy": no memory for more than `fits` at once;
-   * "deaf": the trainer does not heed when it is told to stop.
+   * "deaf": the trainer does not heed when it is told to stop; "wedges": it comes to a step that never ends.
    */
-  readonly kind: "good" | "kills" | "fails" | "greedy" | "deaf";
+  readonly kind: "good" | "kills" | "fails" | "greedy" | "deaf" | "wedges";
   readonly fits: number;
   /** The training ends with a NaN, which is a result. */
   readonly diverges: boolean;

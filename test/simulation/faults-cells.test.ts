@@ -4,7 +4,7 @@ import { asSessionId, asWorkerId } from "../../src/core/ids.ts";
 import { resultDigest, type CellResult } from "../../src/result/cell-result.ts";
 import { cellId } from "./cells.ts";
 import { GOOD, resultOf } from "./cell-nature.ts";
-import { begin, findings, finish, grantsOf, overSeeds, WELL } from "./scenario.ts";
+import { begin, findings, finish, grantsOf, leaseEnds, overSeeds, WELL } from "./scenario.ts";
 
 describe("cells", () => {
   it("F12 out of memory: not tried again as wide as before, and tried with what fits", async () => {
@@ -42,8 +42,16 @@ describe("cells", () => {
     });
   });
 
-  // The progress clock is not here yet.
-  it.todo("F23 heartbeats are fine and the training is wedged: found by the progress clock, and evicted");
+  it("F23 heartbeats are fine and the training is wedged: found by the progress clock, evicted, and the others finish", async () => {
+    const natures = [{ ...GOOD, kind: "wedges" as const }, ...WELL.natures.slice(1)];
+    await overSeeds(2, { ...WELL, natures, workers: ["agent", "agent", "agent"] }, async (world) => {
+      world.submit();
+      await finish(world, (index) => ({ ...GOOD, outcomes: [index === 0 ? "quarantined" : "committed"] }));
+      const [row] = await world.disk.store().listCells({ sweepSeq: 1, states: ["quarantined"], idPrefix: "" }, -1, 10);
+      expect(row?.reason).toMatch(/made no step/u);
+      expect((await leaseEnds(world)).filter((end) => end === "wedged").length).toBeGreaterThanOrEqual(3);
+    });
+  });
 
   it("F24 a wrong cell id, a NaN, a forged token: refused, and nothing changes; a second, different result: a finding", async () => {
     await overSeeds(3, { ...WELL, workers: ["agent"] }, async (world) => {

@@ -82,7 +82,7 @@ export class MadeUpTrainer extends EventEmitter implements TrainerProcess {
         this.#tell({ type: "progress", progress: { phase, step, steps: STEPS, live: cells.length } });
         await this.#own.sleep(this.#stepMs());
         if (this.#aborted && !this.#isDeaf()) return this.#end({ type: "ended", shardId: id });
-        if (phase === "train" && step === 1 && this.#breaks(cells)) return;
+        if (phase === "train" && step === 1 && (this.#breaks(cells) || this.#wedges(cells))) return;
         this.#records(cells, (phase === "train" ? 0 : STEPS) + step);
       }
     }
@@ -121,6 +121,11 @@ export class MadeUpTrainer extends EventEmitter implements TrainerProcess {
       if (this.#fails(cell)) this.#tell({ type: "failed", cellId: cell.id, kind: "error", reason: "always" });
     }
     return false;
+  }
+
+  /** Its process is there, and says nothing more until it is killed. */
+  #wedges(cells: readonly Cell[]): boolean {
+    return cells.some((cell) => this.#nature(cell).kind === "wedges");
   }
 
   /** Of this part of the run. */

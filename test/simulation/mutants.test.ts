@@ -272,7 +272,7 @@ const MUTANTS: readonly Mutant[] = [
         (real) => ({
           Uploader: class extends (real["Uploader"] as Class) {
             counts() {
-              return { metrics: 0, logs: 0 };
+              return { metrics: 0, logs: 0, droppedPoints: 0, droppedLines: 0 };
             }
             async flush(): Promise<string> {
               return "acked";

@@ -14,6 +14,7 @@ export class ProcessClock implements Clock {
   jumps = 0;
   #stillUntilMs = 0;
   #alive = true;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(base: FakeClock, skewMs = 0) {
     this.#base = base;
@@ -54,12 +55,26 @@ export class ProcessClock implements Clock {
     };
   }
 
-  /** At once; when it stands still, as soon as it goes on; never when it is dead. */
+  /** At once; when it stands still, as soon as it goes on, in the order of the calls; never when it is dead. */
   deliver(callback: () => void): void {
     if (!this.#alive) return;
-    const waitMs = this.#stillUntilMs - this.#base.monotonicMs();
-    if (waitMs > 0) this.#base.after(waitMs, () => this.deliver(callback));
-    else callback();
+    if (this.#waiting.length === 0 && this.#stillForMs <= 0) return callback();
+    this.#waiting.push(callback);
+    if (this.#waiting.length === 1) this.#base.after(this.#stillForMs, () => this.#goOn());
+  }
+
+  /** It may have been stopped again meanwhile. */
+  #goOn(): void {
+    while (this.#alive && this.#stillForMs <= 0 && this.#waiting.length > 0) {
+      // Taken out only afterwards: what it delivers itself comes behind those that wait.
+      this.#waiting[0]!();
+      this.#waiting.shift();
+    }
+    if (this.#alive && this.#waiting.length > 0) this.#base.after(this.#stillForMs, () => this.#goOn());
+  }
+
+  get #stillForMs(): number {
+    return this.#stillUntilMs - this.#base.monotonicMs();
   }
 
   /** SIGKILL: nothing of it runs any more. */

@@ -86,6 +86,7 @@ describe("the columns of a result table", () => {
       timing: { trainMs: 1, estimateMs: 2, wallMs: 3 },
       backend: "tensorflow",
       fuseWidth: 1,
+      dropped: { points: 3, lines: 2 },
     };
     const faults = { lost: 1, failed: 1, oom: 1, preempted: 1 };
     const left = rowOf(recordOf(design!, 0, { result }));
