@@ -19,6 +19,7 @@ async function flooder(name) {
   const capabilities = {
     backend: "wasm",
     maxFuseWidth: 4,
+    labels: {},
     memoryBytes: 0n,
     host: "h",
     pid: 1,
