@@ -20,7 +20,7 @@ import { startS3Server } from "../support/s3-server.ts";
 import { recordShard } from "../support/shard-recorder.ts";
 import { childrenOf, occam, pause, start, temporaryFolder, type Running } from "./support/occam.ts";
 
-/** Two cells of one program, about a second of training and one of sampling on an idle core. */
+/** Two cells of one program: some seconds of training and of sampling on an idle core, for checkpoints of both have to be seen on a busy one. */
 const SPEC = (name: string, seed: number): string => `version: 1
 name: ${name}
 grid:
@@ -29,8 +29,8 @@ grid:
     optimizer: { kind: adam, learningRate: [0.002, 0.003] }
     scale: { width: 6 }
     seed: ${seed}
-    train: { steps: 1500, batch: 12, evalEvery: 100 }
-    estimate: { chains: 2, budget: 900, trajectory: 4, tolerance: 0.001, refine: never }
+    train: { steps: 3000, batch: 12, evalEvery: 100 }
+    estimate: { chains: 2, budget: 14400, trajectory: 4, tolerance: 0.001, refine: never }
 `;
 
 const cwd = temporaryFolder();
@@ -76,7 +76,7 @@ async function checkpoint(
   cellId: CellId,
   passes: (summary: CheckpointSummary) => boolean,
 ): Promise<CheckpointSummary> {
-  for (const endMs = Date.now() + 120_000; Date.now() < endMs; await pause(20)) {
+  for (const endMs = Date.now() + 120_000; Date.now() < endMs; await pause(50)) {
     const file = await store.read(cellId, AbortSignal.timeout(5_000)).catch(() => undefined);
     const summary = file && summaryOf(file);
     if (summary !== undefined && passes(summary)) return summary;
