@@ -53,11 +53,11 @@ function generatedIsFresh() {
 }
 
 /** One vitest project, or some of its files, under a name of its own and with variables of the environment. */
-function suite(name, { project = name, files = [], env = {} } = {}) {
+function suite(name, { project = name, files = [], env = {}, flags = [] } = {}) {
   if (only.length > 0 && !only.includes(name)) return;
   console.log(`\n== ${name}`);
   const report = join(scratch, `${name}.json`);
-  const args = ["run", "--config", "test/vitest.config.ts", "--project", project, ...files];
+  const args = ["run", "--config", "test/vitest.config.ts", "--project", project, ...flags, ...files];
   const { status } = spawnSync(
     bin("vitest"),
     [...args, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
@@ -146,7 +146,9 @@ for (const name of ["unit", "conformance"]) suite(name);
 conformanceOn("tensorflow");
 // In tests a software device will do.
 conformanceOn("webgpu", { OCCAM_WEBGPU_SOFTWARE: "1" });
-for (const name of ["simulation", "e2e"]) suite(name);
+suite("simulation");
+// Much of these is waiting: for leases that end, for processes that stand by.
+suite("e2e", { flags: ["--maxWorkers=3"] });
 
 rmSync(scratch, { recursive: true, force: true });
 if (skippedNames.length > 0) console.log(`\nSkipped:\n${skippedNames.map((name) => `  ${name}`).join("\n")}`);

@@ -134,7 +134,7 @@ async function expectUnbroken(sweep: string, cells: readonly Cell[], counters: o
 }
 
 describe("a worker that is stopped", () => {
-  it("by SIGTERM in training, then in sampling, loses nothing: two others go on in the middle", async () => {
+  it("F2 by SIGTERM in training, then in sampling, loses nothing: two others go on in the middle", async () => {
     const { sweep, cells } = await submit("stopped", 1);
     const store = await openCheckpointStore(join(cwd, "checkpoints"), {}, systemClock);
     const first = worker("a", "checkpoints");
@@ -154,7 +154,7 @@ describe("a worker that is stopped", () => {
     expect(await store.list(AbortSignal.timeout(5_000))).toEqual([]);
   });
 
-  it("by SIGKILL goes on from its last checkpoint in an S3-compatible store, and so does its trainer", async () => {
+  it("F1 by SIGKILL goes on from its last checkpoint in an S3-compatible store, and so does its trainer", async () => {
     const server = await startS3Server();
     const { env } = server;
     const place = "s3://cells/of/today";

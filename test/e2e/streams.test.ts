@@ -115,7 +115,7 @@ async function pushLines({ bulk }: Connection, lines: number, chars: number, fro
   call.cancel();
 }
 
-describe("F6: a cut between a worker and its coordinator", () => {
+describe("F6 a cut between a worker and its coordinator", () => {
   it("loses and repeats no record: what memory does not hold waits on disk, and goes on where it was acknowledged", async () => {
     const server = await coordinator();
     await submit(server.connection);
@@ -177,11 +177,11 @@ describe("F6: a cut between a worker and its coordinator", () => {
       }
     }
     expect(next).toBe(count);
-    console.log(`F6: at most ${(most / MIB).toFixed(1)} MiB in memory of ${((count * 68) / MIB).toFixed(1)} MiB`);
+    console.log(`F6 at most ${(most / MIB).toFixed(1)} MiB in memory of ${((count * 68) / MIB).toFixed(1)} MiB`);
   });
 });
 
-describe("F14: a reader of a log that takes 1 KiB a second", () => {
+describe("F14 a reader of a log that takes 1 KiB a second", () => {
   it("costs the coordinator no more than 8 MiB, and no other reader a line", async () => {
     const server = await coordinator();
     const [lines, chars] = [1_500, 16_000];
@@ -198,7 +198,7 @@ describe("F14: a reader of a log that takes 1 KiB a second", () => {
       await pause(300);
       most = Math.max(most, (await server.child.ask<number>("memory")) - before);
     }
-    console.log(`F14: ${(most / MIB).toFixed(2)} MiB more, ${proxy.carried()} bytes carried`);
+    console.log(`F14 ${(most / MIB).toFixed(2)} MiB more, ${proxy.carried()} bytes carried`);
     expect(proxy.carried()).toBeGreaterThan(1024);
     expect(most).toBeLessThanOrEqual(8 * MIB);
     const read: TailLogsResponse[] = [];
@@ -221,7 +221,7 @@ grid:
 train: { steps: 10, batch: 8 }
 `;
 
-describe("F15: metrics and log lines at a hundred times the usual rate", () => {
+describe("F15 metrics and log lines at a hundred times the usual rate", () => {
   it("delay heartbeats and commits by 50 ms at the most", async () => {
     const server = await coordinator();
     await submit(server.connection);
@@ -241,7 +241,7 @@ describe("F15: metrics and log lines at a hundred times the usual rate", () => {
     const turns = await server.child.ask<number[]>("turns");
     const points = (await flood.ask<number>("count")) - startCount;
     console.log(
-      `F15: ${Math.round(points / seconds)} points/s; quiet sync ${show(quiet.sync)}, commit ${show(quiet.commit)};`,
+      `F15 ${Math.round(points / seconds)} points/s; quiet sync ${show(quiet.sync)}, commit ${show(quiet.commit)};`,
       `flood sync ${show(loud.sync)}, commit ${show(loud.commit)}; ${turns.length} turns ${show(turns)}`,
     );
     expect(points).toBeGreaterThan(100 * USUAL_POINTS_PER_SECOND);

@@ -46,7 +46,7 @@ async function serve(port = 0): Promise<S3Server> {
   return server;
 }
 
-test("what is kept while the store is down is there once it is up, the newest of each cell, and it is told of once", async () => {
+test("F21 what is kept while the store is down is there once it is up, the newest of each cell, and it is told of once", async () => {
   const probe = createServer();
   const port = await new Promise<number>((resolve) => probe.listen(0, () => resolve((probe.address() as { port: number }).port))); // prettier-ignore
   await new Promise((resolve) => probe.close(resolve));
