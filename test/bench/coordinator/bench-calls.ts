@@ -1,0 +1,104 @@
+/** The calls of the simulated operators and workers of a benchmark, over real gRPC. */
+import { ControlServiceService, type Grant, type SyncResponse } from "../../../proto/gen/occam/v1/control.ts";
+import { OperatorServiceService, SweepState, type Sweep } from "../../../proto/gen/occam/v1/operator.ts";
+import { systemClock } from "../../../src/core/clock.ts";
+import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../../src/core/version.ts";
+import { callUnary } from "../../../src/rpc/client-calls.ts";
+import type { Connection } from "../../../src/rpc/client.ts";
+
+const SUBMIT_LIMIT_MS = 600_000;
+const POLL_MS = 50;
+
+export async function submit({ operator }: Connection, specText: string): Promise<Sweep> {
+  const request = { specText, fileName: "bench.yaml", noCache: false, requestId: "" };
+  const settings = { deadlineMs: SUBMIT_LIMIT_MS };
+  return (await callUnary(operator, OperatorServiceService.submitSweep, request, settings)).sweep!;
+}
+
+export async function cancel({ operator }: Connection, sweep: string): Promise<Sweep> {
+  const settings = { deadlineMs: SUBMIT_LIMIT_MS };
+  return (await callUnary(operator, OperatorServiceService.cancelSweep, { sweep }, settings)).sweep!;
+}
+
+export async function sweepOf({ operator }: Connection, sweep: string): Promise<Sweep> {
+  const settings = { deadlineMs: SUBMIT_LIMIT_MS };
+  return (await callUnary(operator, OperatorServiceService.getSweep, { sweep }, settings)).sweep!;
+}
+
+/** Until the sweep is as it should be. */
+export async function untilSweep(
+  connection: Connection,
+  sweep: string,
+  holds: (sweep: Sweep) => boolean,
+): Promise<Sweep> {
+  for (;;) {
+    const found = await sweepOf(connection, sweep);
+    if (holds(found)) return found;
+    if (found.state !== SweepState.SWEEP_STATE_RUNNING) throw new Error(`sweep ${sweep} has ended too early`);
+    await systemClock.sleep(POLL_MS);
+  }
+}
+
+/** Milliseconds that one call took. */
+export async function timed(call: () => Promise<unknown>): Promise<number> {
+  const fromMs = systemClock.monotonicMs();
+  await call();
+  return systemClock.monotonicMs() - fromMs;
+}
+
+export interface Held {
+  readonly token: bigint;
+  readonly phase: number;
+}
+
+export interface SyncSaid {
+  readonly held?: readonly Held[];
+  readonly freeSlots?: number;
+  readonly waitMs?: number;
+  readonly maxFuseWidth?: number;
+}
+
+/** One sync of a worker. */
+export function sync(connection: Connection, workerId: string, said: SyncSaid = {}): Promise<SyncResponse> {
+  const { held = [], freeSlots = 0, waitMs = 0, maxFuseWidth = 256 } = said;
+  const request = {
+    protocolVersion: PROTOCOL_VERSION,
+    workerId,
+    sessionId: `session-of-${workerId}`,
+    capabilities: {
+      backend: "wasm",
+      maxFuseWidth,
+      memoryBytes: 0n,
+      host: "bench",
+      pid: 1,
+      packageVersion: PACKAGE_VERSION,
+    },
+    freeSlots,
+    held: held.map(({ token, phase }) => ({ token, phase, step: 1n, steps: 2n })) as never,
+    draining: false,
+    waitMs,
+  };
+  return callUnary(connection.control, ControlServiceService.sync, request, { deadlineMs: waitMs + 60_000 });
+}
+
+/** A shard for this worker, asked for until there is one and told to be running; undefined: `over` said so. */
+export async function takeShard(
+  connection: Connection,
+  workerId: string,
+  over: () => boolean = () => false,
+): Promise<Grant | undefined> {
+  while (!over()) {
+    const { grants } = await sync(connection, workerId, { freeSlots: 1, waitMs: 1_000 });
+    const [grant] = grants;
+    if (grant === undefined) continue;
+    await sync(connection, workerId, { held: [{ token: grant.token, phase: 2 }] });
+    return grant;
+  }
+  return undefined;
+}
+
+/** The value below which this share of the readings is. */
+export function quantileOf(readings: readonly number[], share: number): number {
+  const sorted = [...readings].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
