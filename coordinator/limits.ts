@@ -6,9 +6,9 @@ export const LIMITS = {
   sweepPoints: 20_000_000,
   /** A spec is read by people; a longer one is a mistake or an attack. */
   specBytes: 1024 * 1024,
-  /** Points of a grid that are turned into cells between two turns of the event loop, at the most ... */
-  expandChunk: 512,
-  /** ... and for how long: as much as a heartbeat may wait. */
+  /** Points of a grid that become cells in one transaction: of the pages that it writes, more rows share one. */
+  expandChunk: 2_048,
+  /** How long they are made between two turns of the event loop: as much as a heartbeat may wait. */
   expandSliceMs: 8,
   /** Shards that one sync can ask for. */
   slotsPerSync: 16,

@@ -24,6 +24,14 @@ export async function loadCounters(db: Kysely<Tables>): Promise<Counters> {
   };
 }
 
+export async function nextPartId(db: Kysely<Tables>): Promise<number> {
+  const { last } = await db
+    .selectFrom("config_part")
+    .select(({ fn }) => fn.max<number | null>("part_id").as("last"))
+    .executeTakeFirstOrThrow();
+  return (last ?? 0) + 1;
+}
+
 export async function loadSweeps(db: Kysely<Tables>): Promise<readonly SweepRecord[]> {
   const rows = await db.selectFrom("sweep").selectAll().orderBy("seq").execute();
   return rows.map((row) => ({

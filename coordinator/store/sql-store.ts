@@ -6,6 +6,7 @@ import type { Kysely } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
 import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import type { Change, StreamKey, SweepRecord } from "./change.ts";
+import { ConfigParts, NewParts } from "./config-parts.ts";
 import { beginEpoch, deposed } from "./leader-seat.ts";
 import * as listings from "./listings.ts";
 import * as lookUps from "./look-ups.ts";
@@ -52,6 +53,9 @@ export class SqlStore implements Store {
   readonly #options: SqlStoreOptions;
   /** Of this store's writes; undefined: none has begun, and nothing can be written. */
   #epoch: bigint | undefined;
+  readonly #parts = new ConfigParts();
+  /** undefined: to be read, for another coordinator may have written since. */
+  #nextPartId: number | undefined;
 
   constructor(options: SqlStoreOptions) {
     this.#db = options.db;
@@ -61,17 +65,23 @@ export class SqlStore implements Store {
   }
 
   async apply(changes: readonly Change[]): Promise<void> {
-    await this.#db.transaction().execute(async (transaction) => {
+    const parts = await this.#db.transaction().execute(async (transaction) => {
       await this.#checkEpoch(transaction);
-      const batch = new WriteBatch(transaction, this.#options.rows);
+      this.#nextPartId ??= await recovery.nextPartId(transaction);
+      const parts = new NewParts(this.#parts, this.#nextPartId);
+      const batch = new WriteBatch(transaction, this.#options.rows, parts);
       for (const change of changes) batch.add(change);
       await batch.finish();
+      return parts;
     });
+    this.#nextPartId = parts.nextId;
+    this.#parts.learn(parts.added);
   }
 
   async beginEpoch(): Promise<bigint> {
     const epoch = this.#options.epoch ?? (await beginEpoch(this.#db));
     this.#epoch = epoch;
+    this.#nextPartId = undefined;
     return epoch;
   }
 
@@ -129,8 +139,8 @@ export class SqlStore implements Store {
     return lookUps.findStream(this.#db, stream);
   }
 
-  async readConfigs(ids: readonly CellId[]): Promise<ReadonlyMap<string, string>> {
-    return lookUps.readConfigs(this.#db, ids);
+  async readConfigs(keys: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    return lookUps.readConfigs(this.#db, this.#parts, keys);
   }
 
   async findCached(ids: readonly CellId[]): Promise<readonly CellId[]> {
@@ -138,7 +148,7 @@ export class SqlStore implements Store {
   }
 
   async listCells(query: CellQuery, afterIndex: number, limit: number): Promise<readonly CellRow[]> {
-    return listings.listCells(this.#db, query, afterIndex, limit);
+    return listings.listCells(this.#db, this.#parts, query, afterIndex, limit);
   }
 
   async listChunks(

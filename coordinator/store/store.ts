@@ -179,7 +179,8 @@ export interface Store {
   findCancelledCells(sweepSeq: number, afterKey: number, limit: number): Promise<readonly StoredCell[]>;
   findAttempt(token: LeaseToken, cellId: CellId): Promise<StoredAttempt | undefined>;
   findStream(stream: StreamKey): Promise<StoredStream | undefined>;
-  readConfigs(ids: readonly CellId[]): Promise<ReadonlyMap<string, string>>;
+  /** By the keys of cells. */
+  readConfigs(keys: readonly number[]): Promise<ReadonlyMap<number, string>>;
   /** Those of `ids` with a committed result in scope "". */
   findCached(ids: readonly CellId[]): Promise<readonly CellId[]>;
 

@@ -31,6 +31,12 @@ export interface Submitted {
   readonly created: boolean;
 }
 
+interface Chunk {
+  readonly found: readonly AdmittedPoint[];
+  /** Grid indices below it have been looked at. */
+  readonly next: number;
+}
+
 export class SweepDesk {
   readonly #hot: Hot;
   /** What is being done to a sweep: submissions of it wait for that. */
@@ -187,8 +193,7 @@ export class SweepDesk {
     let index = sweep.expandedTo;
     let before = hot.writer.settled();
     while (!sweep.expanded && index < spec.gridSize) {
-      const from = index;
-      const points = this.#pointsFrom(sweep, spec, from);
+      const points = await this.#chunkFrom(sweep, spec, index);
       index = points.next;
       // The chunk before is stored: that a cell is in the sweep already is then seen, wherever the cell is.
       await before;
@@ -205,19 +210,21 @@ export class SweepDesk {
     await hot.writer.settled();
   }
 
-  /** As many points as make a few milliseconds of work. */
-  #pointsFrom(sweep: Sweep, spec: ReadSpec, from: number): { readonly found: AdmittedPoint[]; readonly next: number } {
+  /** Points that are stored together, made a few milliseconds at a time. */
+  async #chunkFrom(sweep: Sweep, spec: ReadSpec, from: number): Promise<Chunk> {
     const found: AdmittedPoint[] = [];
     const { clock } = this.#hot;
-    const endMs = clock.monotonicMs() + LIMITS.expandSliceMs;
     const end = Math.min(spec.gridSize, from + LIMITS.expandChunk);
-    let index = from;
-    while (index < end && clock.monotonicMs() <= endMs) {
+    let endMs = clock.monotonicMs() + LIMITS.expandSliceMs;
+    for (let index = from; index < end; index += 1) {
       const cell = this.#pointAt(sweep, spec, index);
       if (cell !== undefined) found.push({ index, cell });
-      index += 1;
+      if (clock.monotonicMs() <= endMs) continue;
+      await nextTurn();
+      if (sweep.state !== "running" || this.#closed) return { found: [], next: from };
+      endMs = clock.monotonicMs() + LIMITS.expandSliceMs;
     }
-    return { found, next: index };
+    return { found, next: end };
   }
 
   /** A point that cannot be made ends the sweep: a part of a grid is not what was asked for. */
@@ -238,6 +245,9 @@ export class SweepDesk {
   }
 }
 
+/** Points that are counted between two turns of the event loop: some milliseconds. */
+const COUNTED_AT_ONCE = 512;
+
 /** @throws "resource-exhausted" with the count when the sweep has more cells than one coordinator takes */
 async function checkSize(spec: ReadSpec): Promise<void> {
   // Every point is at most one cell.
@@ -253,7 +263,7 @@ async function checkSize(spec: ReadSpec): Promise<void> {
     }
     if (cells > LIMITS.sweepCells)
       throw tooLarge(`the first ${index + 1} points of its grid already make ${cells} cells`, spec);
-    if (index % LIMITS.expandChunk === 0) await nextTurn();
+    if (index % COUNTED_AT_ONCE === 0) await nextTurn();
   }
   if (end < spec.gridSize) throw tooLarge(`only ${end} points of a grid are visited to count its cells`, spec);
 }

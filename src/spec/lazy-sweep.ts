@@ -8,8 +8,9 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import { messageOf, OccamError } from "../core/errors.ts";
+import type { FuseKey } from "../core/ids.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
-import { CanonicalSections, cellOfTexts, seedlessText } from "./canonical-sections.ts";
+import { CanonicalSections, cellOfTexts, configText, seedlessText } from "./canonical-sections.ts";
 import type { Cell } from "./cell.ts";
 import { architectureOf, datasetOf } from "../catalogue/registry.ts";
 import { Columns, type AxisInfo, type Point } from "./columns.ts";
@@ -22,6 +23,9 @@ import { resolvedForm, type ResolvedSpec } from "./resolved-spec.ts";
 export interface GridPoint {
   readonly index: number;
   readonly cell: Cell;
+  readonly fuseKey: FuseKey;
+  /** `canonicalJson` of the cell's configuration. */
+  readonly configJson: string;
   readonly point: Point;
 }
 
@@ -105,7 +109,10 @@ export class LazySweep implements SweepSpec {
     const learns = texts.architecture + texts.data + startOf(seedless.train);
     if (this.#wasSampled) this.#checkLearnable(draft, seedless, learns);
     const seed = seedOf(draft.place, () => seedlessText(texts));
-    return { index, cell: cellOfTexts(texts, seedless, seed), point: this.#columns.pointOf(draft, seed, this.#rules) };
+    const cell = cellOfTexts(texts, seedless, seed);
+    const fuseKey = this.#canonical.fuseKeyOf(texts, cell.config);
+    const point = this.#columns.pointOf(draft, seed, this.#rules);
+    return { index, cell, fuseKey, configJson: configText(texts, seed), point };
   }
 
   /** What `checkPoints` does for every point of a small grid, for those of a large one as they are reached. */

@@ -170,7 +170,7 @@ describeStores(({ apply, store }) => {
         { kind: "sweep-added", sweep: sweepRecord(2, { scope: "sweep-2" }) },
         { kind: "cells-added", cells: [{ ...newCell(1), key: 2, scope: "sweep-2" }] },
       );
-      expect(await store().readConfigs([idOf(1), idOf(5)])).toEqual(new Map([[idOf(1), '{"cell":1}']]));
+      expect(await store().readConfigs([1, 5])).toEqual(new Map([[1, '{"cell":1}']]));
     });
   });
 

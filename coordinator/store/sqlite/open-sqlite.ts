@@ -19,7 +19,7 @@ import { lockStore, type StoreLock } from "./store-lock.ts";
 /** The database of a store's folder. */
 export const databaseFile = (folder: string): string => join(folder, "occam.db");
 
-export const SQLITE_TYPES: DialectTypes = { int8: "integer", bytes: "blob", id: "text" };
+export const SQLITE_TYPES: DialectTypes = { dialect: "sqlite", int8: "integer", bytes: "blob", id: "text" };
 
 /** Pages kept in memory, in KiB: the upper levels of every index of a million cells. */
 const CACHE_KIB = 65_536;
@@ -74,6 +74,7 @@ async function openLocked(
     database.exec("pragma journal_mode = wal");
     database.exec("pragma synchronous = full");
     database.exec(`pragma cache_size = -${CACHE_KIB}`);
+    database.exec("pragma wal_autocheckpoint = 16384");
     checkIntegrity(database, folder);
     const db = kyselyOf(database);
     await prepare(db);

@@ -63,9 +63,9 @@ export async function importRows(target: Target, folder: string, list: ExportLis
   });
 }
 
-async function requireEmpty(db: Kysely<Tables>, where: string, { schemaVersion }: ExportList): Promise<void> {
+async function requireEmpty(db: Kysely<Tables>, where: string, { schemaVersion, tables }: ExportList): Promise<void> {
   const filled: string[] = [];
-  for (const table of TABLES.filter((each) => each !== "leader")) {
+  for (const { table } of tables.filter((each) => each.table !== "leader")) {
     const { rows } = await sql`select 1 from ${sql.table(table)} limit 1`.execute(db);
     if (rows.length > 0) filled.push(table);
   }

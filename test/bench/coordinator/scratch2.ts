@@ -1,0 +1,12 @@
+import { mkdtempSync } from "node:fs";
+import { CoordinatorProcess } from "./coordinator-process.ts";
+import { submit } from "./bench-calls.ts";
+import { sweepOfSize } from "./bench-sweep.ts";
+const n = Number(process.argv[2]);
+const store = process.argv[3] ?? mkdtempSync("/tmp/h-scale-store-");
+const c = await CoordinatorProcess.start(store);
+const conn = c.connect();
+const t = performance.now(); const cpu = c.cpuMs();
+await submit(conn, sweepOfSize("large", n));
+console.log(store, "expand", ((performance.now()-t)/1e3).toFixed(2), "s cpu us/cell", ((c.cpuMs()-cpu)/n*1e3).toFixed(1), "rss", c.memoryMb("now").toFixed(0), "peak", c.memoryMb("peak").toFixed(0));
+conn.close(); await c.stop(); process.exit(0);
