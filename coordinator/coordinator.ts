@@ -13,6 +13,7 @@ import { LeaseClock } from "./hot/lease-clock.ts";
 import { recover } from "./hot/recover.ts";
 import { SessionBook } from "./hot/session-book.ts";
 import { SweepBook } from "./hot/sweep-book.ts";
+import { WorkerNews } from "./hot/worker-news.ts";
 import { push, type PushCommand, type PushReply } from "./ingest/push.ts";
 import { StreamBook } from "./ingest/stream-book.ts";
 import { endLease } from "./lease/attempts.ts";
@@ -156,7 +157,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     sessions: new SessionBook(counters.nextSessionSeq, LIMITS.sessions),
     sweeps: new SweepBook(counters.nextSweepSeq),
     streams: new StreamBook(counters.nextStreamId, counters.nextLogSeq),
-    workerNews: new ChangeSignal(),
+    workerNews: new WorkerNews(),
     workerChanges: new ChangeSignal(),
     logChanges: new ChangeSignal(),
   };

@@ -18,7 +18,7 @@ export async function listCells(
   signal: AbortSignal,
 ): Promise<void> {
   const wanted = new Set(request.states.map((state) => cellState.fromWire(state)));
-  const states = [...new Set([...wanted].map(storedState))];
+  const states = [...new Set([...wanted].flatMap(storedStates))];
   const idPrefix = request.cellId === "" ? "" : await onlyCell(hot, sweep, request.cellId);
   const query: CellQuery = { sweepSeq: sweep.seq, states, idPrefix };
   await hot.writer.settled();
@@ -33,9 +33,10 @@ export async function listCells(
   }
 }
 
-/** The state that a cell in this state has in the store. */
-function storedState(state: RecordState): StoredCellState {
-  return state === "leased" || state === "running" ? "pending" : state;
+/** The states that a cell in this state may have in the store. */
+function storedStates(state: RecordState): readonly StoredCellState[] {
+  if (state === "cancelled") return ["cancelled", "pending"];
+  return [state === "leased" || state === "running" ? "pending" : state];
 }
 
 function cellMessage(row: CellRow, state: RecordState): ListCellsResponse {
@@ -55,9 +56,12 @@ function cellMessage(row: CellRow, state: RecordState): ListCellsResponse {
   };
 }
 
-/** A pending cell may be leased or running: memory knows. What has ended in memory and not in the store is still running. */
+/**
+ * A pending cell may be leased or running: memory knows. What has ended in memory and not in the store is still running; but for
+ * a cancelled cell, whose sweep says so in the store already.
+ */
 function liveState(hot: Hot, row: CellRow): RecordState {
   if (row.state !== "pending") return row.state;
   const live = hot.cells.get(row.scope, row.id)?.life.state.kind ?? "pending";
-  return live === "pending" || live === "leased" ? live : "running";
+  return live === "pending" || live === "leased" || live === "cancelled" ? live : "running";
 }

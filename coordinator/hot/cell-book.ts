@@ -30,6 +30,9 @@ interface Entry extends HotCell {
   queue: WorkQueue<HotCell> | undefined;
 }
 
+/** Of a cell that was cancelled before it ever ran: a million of them share it. */
+const CANCELLED_NEW = transition(NEW_CELL, { kind: "cancelled" });
+
 export class CellBook {
   readonly #cells = new Map<string, Entry>();
   readonly #work: PendingWork<HotCell>;
@@ -82,7 +85,7 @@ export class CellBook {
   /** Applies the event; undefined when it does not concern the cell. */
   apply(cell: HotCell, event: CellEvent): CellState | undefined {
     const entry = this.#entry(cell);
-    const next = transition(entry.life, event);
+    const next = event.kind === "cancelled" && entry.life === NEW_CELL ? CANCELLED_NEW : transition(entry.life, event);
     if (next === undefined) return undefined;
     for (const sweep of entry.sweeps) {
       sweep.countOut(entry.life.state);

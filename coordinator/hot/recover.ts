@@ -1,8 +1,7 @@
 /** Rebuilds the coordinator's memory from its store at a start. */
-import { afterDurable, type Hot } from "./hot.ts";
+import type { Hot } from "./hot.ts";
 import type { HotCell } from "./cell-book.ts";
 import type { Sweep } from "./sweep.ts";
-import { cancelCell } from "../sweep/cancel-cells.ts";
 import { adoptableLease } from "../lease/lease-state.ts";
 import { endLease } from "../lease/attempts.ts";
 import { LIMITS } from "../limits.ts";
@@ -18,7 +17,6 @@ export async function recover(hot: Hot): Promise<void> {
   hot.sessions.restore(await hot.store.loadSessions(LIMITS.sessions), await hot.store.loadCommitCounts());
   const byKey = await restoreCells(hot);
   for (const lease of await hot.store.loadOpenLeases()) restoreLease(hot, lease, byKey);
-  cancelUnwanted(hot);
   await hot.writer.settled();
 }
 
@@ -58,15 +56,4 @@ function restoreLease(hot: Hot, stored: StoredLease, byKey: ReadonlyMap<number, 
   const session = hot.sessions.get(workerId);
   if (session?.sessionId === sessionId) hot.sessions.attach(session, lease);
   if (cells.length === 0) endLease(hot, lease, { kind: "emptied" });
-}
-
-/** Open cells of cancelled sweeps: their cancellation was cut short. */
-function cancelUnwanted(hot: Hot): void {
-  const unwanted = [...hot.cells.all()].filter((cell) => cell.sweeps.every((sweep) => sweep.state !== "running"));
-  if (unwanted.length === 0) return;
-  for (const cell of unwanted) cancelCell(hot, cell);
-  hot.writer.write({ kind: "cells-cancelled", cellKeys: unwanted.map((cell) => cell.key) });
-  afterDurable(hot, () => {
-    for (const cell of unwanted) hot.cells.evict(cell);
-  });
 }

@@ -26,7 +26,7 @@ export function endAttempt(hot: Hot, cell: HotCell, event: FaultEvent, end: Atte
     { kind: "cell-changed", cellKey: cell.key, figures: figuresOf(cell.life) },
   );
   afterDurable(hot, () => forgetStreams(hot, cell.key, event.token));
-  if (next.kind === "pending") hot.workerNews.changed();
+  if (next.kind === "pending") hot.workerNews.work();
   if (next.kind === "quarantined") quarantined(hot, cell, event.token, next.reason);
 }
 
@@ -45,7 +45,7 @@ export function closeMember(hot: Hot, token: LeaseToken, cellId: CellId, end: At
   const lease = hot.leases.get(token);
   if (lease?.members.has(cellId) !== true) return;
   hot.leases.endMember(lease, cellId, end, revoked);
-  if (revoked !== "") hot.workerNews.changed();
+  if (revoked !== "") hot.workerNews.ofWorker(lease.workerId);
   if (lease.open === 0) endLease(hot, lease, { kind: revoked === "" ? "emptied" : "revoked" });
 }
 

@@ -40,7 +40,7 @@ function arrive(hot: Hot, command: SyncCommand): WorkerSession | undefined {
       hot.logger.info({ worker: command.workerId, session: command.sessionId }, "worker arrived");
       for (const lease of arrived.replaced?.leases ?? []) endLease(hot, lease, { kind: "fenced" });
       // The older session may be waiting for work.
-      hot.workerNews.changed();
+      hot.workerNews.ofWorker(command.workerId);
       hot.workerChanges.changed();
       return arrived.session;
   }
@@ -67,12 +67,15 @@ async function waitForNews(hot: Hot, session: WorkerSession, command: SyncComman
   const stop = (): void => limit.abort();
   signal.addEventListener("abort", stop, { once: true });
   const cancelTimer = hot.clock.after(waitMs, stop);
+  const waiting = hot.workerNews.wait(command.workerId);
   try {
     while (!limit.signal.aborted && !signal.aborted && !hasNews(hot, session, command.held)) {
-      await hot.workerNews.wait(hot.workerNews.version, limit.signal);
+      await waiting.woken(limit.signal);
       if (!signal.aborted) fillSlots(hot, session, command);
+      if (hot.work.size > 0) hot.workerNews.passOn();
     }
   } finally {
+    waiting.leave();
     cancelTimer();
     signal.removeEventListener("abort", stop);
   }

@@ -9,12 +9,14 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { messageOf, OccamError } from "../../src/core/errors.ts";
 import type { CellId } from "../../src/core/ids.ts";
+import type { HotCell } from "../hot/cell-book.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import { cleanText } from "../ingest/clean-text.ts";
+import { isOpen } from "../lease/cell-state.ts";
 import { LIMITS } from "../limits.ts";
 import { admit, resumeCell, type AdmittedPoint } from "./admit.ts";
-import { cancelCells } from "./cancel-cells.ts";
+import { cancelCells, endCells } from "./cancel-cells.ts";
 import { finishIfDone } from "./finish.ts";
 import type { ReadSpec } from "./spec-reader.ts";
 
@@ -43,6 +45,8 @@ export class SweepDesk {
   readonly #underWay = new Map<string, Promise<void>>();
   /** Chunks of all sweeps are admitted one after another. */
   #chunks: Promise<void> = Promise.resolve();
+  /** Rows that are written without anybody waiting for them. */
+  readonly #background = new Set<Promise<void>>();
   #closed = false;
 
   constructor(hot: Hot) {
@@ -70,12 +74,13 @@ export class SweepDesk {
   }
 
   async cancel(sweep: Sweep): Promise<void> {
-    cancelCells(this.#hot, sweep);
+    this.#inBackground(cancelCells(this.#hot, sweep, this.#isClosed));
     await this.#hot.writer.settled();
   }
 
-  /** Takes up what an earlier run has left: expansions and resumes. Never throws. */
+  /** Takes up what an earlier run has left: cancels, expansions and resumes. Never throws. */
   goOn(): void {
+    this.#inBackground(endCells(this.#hot, [...this.#unwanted()], this.#isClosed));
     for (const sweep of this.#hot.sweeps.all()) {
       if (sweep.state !== "running") continue;
       if (sweep.expanded && sweep.counts.cancelled === 0) finishIfDone(this.#hot, sweep);
@@ -86,7 +91,24 @@ export class SweepDesk {
   /** Expansions stop at their next chunk and go on after the next start. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled(this.#underWay.values());
+    await Promise.allSettled([...this.#underWay.values(), ...this.#background]);
+  }
+
+  readonly #isClosed = (): boolean => this.#closed;
+
+  /** What fails there has failed the writer, which everybody hears of. */
+  #inBackground(work: Promise<void>): void {
+    const done = work
+      .catch(() => undefined)
+      .finally(() => this.#background.delete(done));
+    this.#background.add(done);
+  }
+
+  /** Open cells of cancelled sweeps: their cancellation was cut short. */
+  *#unwanted(): Generator<HotCell> {
+    for (const cell of this.#hot.cells.all()) {
+      if (isOpen(cell.life.state) && cell.sweeps.every((sweep) => sweep.state !== "running")) yield cell;
+    }
   }
 
   async #goOnWith(sweep: Sweep): Promise<void> {
@@ -176,7 +198,7 @@ export class SweepDesk {
           const known = hot.cells.get(stored.scope, stored.id);
           resumeCell(hot, known ?? hot.cells.restore(stored, hot.sweeps.bySeqs(stored.sweeps)));
         }
-        hot.workerNews.changed();
+        hot.workerNews.work();
       });
       after = page.at(-1)!.key;
       await nextTurn();
@@ -200,7 +222,7 @@ export class SweepDesk {
       if (sweep.state !== "running" || this.#closed) return;
       await this.#inTurn(() => admit(hot, sweep, points.found, points.next));
       before = hot.writer.settled();
-      hot.workerNews.changed();
+      hot.workerNews.work();
       await nextTurn();
     }
     await before;
@@ -232,7 +254,7 @@ export class SweepDesk {
     try {
       return spec.at(index);
     } catch (error) {
-      cancelCells(this.#hot, sweep);
+      this.#inBackground(cancelCells(this.#hot, sweep, this.#isClosed));
       this.#hot.logger.error({ sweep: sweep.record.id, index, err: error }, "a point of the grid cannot be made");
       throw error instanceof OccamError ? error : new OccamError("bad-spec", messageOf(error), { cause: error });
     }
