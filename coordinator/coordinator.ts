@@ -5,6 +5,8 @@
 import type { Clock } from "../src/core/clock.ts";
 import { OccamError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/log.ts";
+import { NO_TRACER, type Tracer } from "../src/core/trace.ts";
+import { NUMERICS_VERSION } from "../src/core/version.ts";
 import { CellBook, type HotCell } from "./hot/cell-book.ts";
 import { ChangeSignal } from "./hot/change-signal.ts";
 import type { Hot } from "./hot/hot.ts";
@@ -21,6 +23,7 @@ import { commit, type CommitCommand, type CommitReply } from "./lease/commit.ts"
 import { sync } from "./lease/sync.ts";
 import type { SyncCommand, SyncReply } from "./lease/sync-messages.ts";
 import { LIMITS } from "./limits.ts";
+import { NO_METER, type Meter } from "./meter.ts";
 import { PendingWork } from "./schedule/pending-work.ts";
 import { GroupCommit } from "./store/group-commit.ts";
 import type { Store } from "./store/store.ts";
@@ -36,6 +39,10 @@ export interface CoordinatorOptions {
   readonly timings?: Partial<Timings>;
   /** Workers that are on their way, as far as is known. */
   readonly expectedWorkers?: number;
+  readonly meter?: Meter;
+  readonly tracer?: Tracer;
+  /** NUMERICS_VERSION when left out. */
+  readonly numericsVersion?: number;
 }
 
 export class Coordinator {
@@ -71,12 +78,21 @@ export class Coordinator {
   /** @param signal aborts when the worker no longer waits for the answer */
   async sync(command: SyncCommand, signal: AbortSignal): Promise<SyncReply> {
     this.#check();
-    return sync(this.hot, command, AbortSignal.any([signal, this.stopped]));
+    const { clock, meter } = this.hot;
+    const startMs = clock.monotonicMs();
+    const reply = await sync(this.hot, command, AbortSignal.any([signal, this.stopped]));
+    const mayWait = command.waitMs > 0 && command.freeSlots > 0 && !command.draining;
+    meter.synced(mayWait ? undefined : clock.monotonicMs() - startMs);
+    return reply;
   }
 
   async commit(command: CommitCommand): Promise<CommitReply> {
     this.#check();
-    return commit(this.hot, command);
+    const { clock, meter } = this.hot;
+    const startMs = clock.monotonicMs();
+    const reply = await commit(this.hot, command);
+    meter.committed(reply.outcome, clock.monotonicMs() - startMs);
+    return reply;
   }
 
   async push(command: PushCommand): Promise<PushReply> {
@@ -126,15 +142,19 @@ export class Coordinator {
 }
 
 async function createHot(options: CoordinatorOptions, failed: (error: OccamError) => void): Promise<Hot> {
-  const { store, clock, logger, specs } = options;
+  const { store, clock, specs, meter = NO_METER } = options;
   const timings = timingsOf(options.timings);
   const epoch = await store.beginEpoch();
+  const logger = options.logger.child({ epoch: String(epoch) });
   const counters = await store.loadCounters();
   const work = new PendingWork<HotCell>();
   return {
     store,
     clock,
     logger,
+    meter,
+    tracer: options.tracer ?? NO_TRACER,
+    numericsVersion: options.numericsVersion ?? NUMERICS_VERSION,
     specs,
     timings,
     epoch,
@@ -143,7 +163,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     expectedWorkers: options.expectedWorkers ?? 0,
     leaseClock: new LeaseClock(clock, timings.tickMs),
     writer: new GroupCommit({
-      store,
+      store: metered(store, clock, meter),
       clock,
       gatherMs: timings.gatherMs,
       changesMax: LIMITS.transactionChanges,
@@ -154,12 +174,25 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     }),
     cells: new CellBook(counters.nextCellKey, work),
     leases: new LeaseBook(counters.nextToken, timings),
-    sessions: new SessionBook(counters.nextSessionSeq, LIMITS.sessions),
+    sessions: new SessionBook(counters.nextSessionSeq, LIMITS.sessions, {
+      workers: LIMITS.workers,
+      forgetMs: timings.workerForgetMs,
+    }),
     sweeps: new SweepBook(counters.nextSweepSeq),
     streams: new StreamBook(counters.nextStreamId, counters.nextLogSeq),
     workerNews: new WorkerNews(),
     workerChanges: new ChangeSignal(),
     logChanges: new ChangeSignal(),
+  };
+}
+
+function metered(store: Store, clock: Clock, meter: Meter): Pick<Store, "apply"> {
+  return {
+    apply: async (changes) => {
+      const startMs = clock.monotonicMs();
+      await store.apply(changes);
+      meter.stored(changes.length, clock.monotonicMs() - startMs);
+    },
   };
 }
 

@@ -7,18 +7,28 @@ import type { Clock } from "../src/core/clock.ts";
 import type { OccamError } from "../src/core/errors.ts";
 import type { Logger } from "../src/core/log.ts";
 import { isPostgresUrl } from "../src/core/postgres-url.ts";
+import type { ProtocolRange } from "../src/core/protocol.ts";
+import type { Tracer } from "../src/core/trace.ts";
 import { formatAddress } from "../src/rpc/address.ts";
-import { serve, type RunningServer, type Service } from "../src/rpc/server.ts";
+import { serve, type RunningServer, type ServeOptions, type Service } from "../src/rpc/server.ts";
+import type { ServerTls } from "../src/rpc/tls.ts";
+import type { Tokens } from "../src/rpc/tokens.ts";
 import { bulkService } from "./api/bulk-service.ts";
 import { controlService } from "./api/control-service.ts";
 import { operatorService } from "./api/operator-service.ts";
+import { WorkerOwners } from "./api/worker-owners.ts";
 import { Coordinator } from "./coordinator.ts";
 import { Replica } from "./lead/replica.ts";
 import { openPostgres } from "./store/postgres/open-postgres.ts";
 import { openSqliteStore } from "./store/sqlite/open-sqlite.ts";
+import { NO_METER, type Meter } from "./meter.ts";
 import type { Store } from "./store/store.ts";
+import type { Hot } from "./hot/hot.ts";
 import { specReader } from "./sweep/read-spec.ts";
 import { timingsOf, type Timings } from "./timings.ts";
+
+/** Between two lines about refused calls. */
+const REFUSED_EVERY_MS = 10_000;
 
 export interface CoordinatorStartOptions {
   /** A folder, made when it is missing, for one coordinator at a time; or postgres://..., where others stand by. */
@@ -28,10 +38,20 @@ export interface CoordinatorStartOptions {
   readonly port: number;
   /** "host:port" where workers and other coordinators reach this one; left out: where it listens. */
   readonly advertise?: string;
-  readonly token: string;
+  /** Who may call. */
+  readonly tokens: Tokens;
+  /** Undefined: plaintext. */
+  readonly tls?: ServerTls | undefined;
+  /** Plaintext beyond loopback too. */
+  readonly allowPlaintext?: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timings?: Partial<Timings>;
+  /** What it speaks with workers; for tests. */
+  readonly protocol?: ProtocolRange;
+  readonly numericsVersion?: number;
+  readonly meter?: Meter;
+  readonly tracer?: Tracer;
   /** Workers that are on their way: the first to come leaves the others their share. */
   readonly expectedWorkers?: number;
 }
@@ -45,6 +65,9 @@ export interface RunningCoordinator {
    * process should end, so that the next one goes on from what is stored.
    */
   readonly failed: Promise<OccamError>;
+  /** For metrics: the coordinator's memory, to be read. Undefined while it stands by. */
+  readonly hot: Hot | undefined;
+  isReady(): boolean;
   /** Finishes what is written, ends all calls, closes the store. */
   stop(): Promise<void>;
 }
@@ -62,7 +85,7 @@ async function startAlone(options: CoordinatorStartOptions): Promise<RunningCoor
   let coordinator: Coordinator | undefined;
   try {
     coordinator = await openCoordinator(options, store);
-    const server = await serveServices(options, servicesOf(coordinator));
+    const server = await serveServices(options, servicesOf(coordinator, options));
     const { epoch, cells } = coordinator.hot;
     const tookMs = Math.round(clock.monotonicMs() - startMs);
     logger.info(
@@ -91,11 +114,21 @@ async function startReplica(options: CoordinatorStartOptions): Promise<RunningCo
       addressOf: ({ address, port }) => options.advertise ?? reachable(options.host, port) ?? address,
       serve: (services, refusal) => serveServices(options, lateServices(services), refusal),
       open: (store) => openCoordinator(options, store),
-      servicesOf,
+      servicesOf: (coordinator) => servicesOf(coordinator, options),
     });
-    const { address, port } = replica.server;
+    const { server, failed } = replica;
+    void unreadyOnFailure(failed, server);
     let stopping: Promise<void> | undefined;
-    return { address, port, failed: replica.failed, stop: () => (stopping ??= replica.stop()) };
+    return {
+      address: server.address,
+      port: server.port,
+      failed,
+      get hot() {
+        return replica.hot;
+      },
+      isReady: () => server.isReady(),
+      stop: () => (stopping ??= replica.stop()),
+    };
   } catch (error) {
     await database.close();
     throw error;
@@ -108,15 +141,28 @@ function reachable(host: string, port: number): string | undefined {
 }
 
 function openCoordinator(options: CoordinatorStartOptions, store: Store): Promise<Coordinator> {
-  const { clock, logger, timings, expectedWorkers = 0 } = options;
-  return Coordinator.open({ store, clock, logger, specs: specReader, timings: timingsOf(timings), expectedWorkers });
+  const { clock, logger, timings, expectedWorkers = 0, numericsVersion, meter, tracer } = options;
+  return Coordinator.open({
+    store,
+    clock,
+    logger,
+    specs: specReader,
+    timings: timingsOf(timings),
+    expectedWorkers,
+    ...(numericsVersion === undefined ? {} : { numericsVersion }),
+    ...(meter === undefined ? {} : { meter }),
+    ...(tracer === undefined ? {} : { tracer }),
+  });
 }
 
-const servicesOf = (coordinator: Coordinator): readonly Service[] => [
-  controlService(coordinator),
-  bulkService(coordinator),
-  operatorService(coordinator),
-];
+function servicesOf(coordinator: Coordinator, { protocol }: CoordinatorStartOptions): readonly Service[] {
+  const owners = new WorkerOwners(coordinator.hot);
+  return [
+    controlService(coordinator, owners, protocol),
+    bulkService(coordinator, owners),
+    operatorService(coordinator),
+  ];
+}
 
 /** The same services before there is a coordinator: a call asks for them when it comes. */
 function lateServices(services: () => readonly Service[]): readonly Service[] {
@@ -135,12 +181,40 @@ function serveServices(
   services: readonly Service[],
   refusal: () => OccamError | undefined = () => undefined,
 ): Promise<RunningServer> {
-  const { host, port, token, logger, clock } = options;
-  return serve({ host, port, token, services, refusal, logger, clock });
+  const { host, port, tokens, tls, allowPlaintext = false, logger, clock } = options;
+  const onRefused = refusals(options);
+  return serve({ host, port, tokens, tls, allowPlaintext, services, refusal, logger, clock, onRefused });
+}
+
+/** Refused calls are counted, and told of at most once in a while: who guesses tokens must not fill the log. */
+function refusals({
+  meter = NO_METER,
+  logger,
+  clock,
+}: CoordinatorStartOptions): NonNullable<ServeOptions["onRefused"]> {
+  let toldMs = -REFUSED_EVERY_MS;
+  let untold = 0;
+  return (path, name, peer, { code }) => {
+    meter.refused(code);
+    if (code === "resource-exhausted") meter.shed("watch");
+    untold += 1;
+    if (clock.monotonicMs() - toldMs < REFUSED_EVERY_MS) return;
+    toldMs = clock.monotonicMs();
+    logger.warn({ method: path, by: name, peer, reason: code, refused: untold }, "calls were refused");
+    untold = 0;
+  };
+}
+
+/** The other services answer too, and refuse: this tells those who balance. */
+async function unreadyOnFailure(failed: Promise<OccamError>, server: RunningServer): Promise<void> {
+  await failed;
+  server.setReady(false);
 }
 
 function running(coordinator: Coordinator, server: RunningServer, store: Store, timings: Timings): RunningCoordinator {
+  void unreadyOnFailure(coordinator.failed, server);
   const stop = async (): Promise<void> => {
+    server.setReady(false);
     // First what waits: long polls, watches and tails end, and with them their calls.
     await coordinator.stop();
     await server.shutdown(timings.stopGraceMs);
@@ -152,6 +226,8 @@ function running(coordinator: Coordinator, server: RunningServer, store: Store, 
     address: server.address,
     port: server.port,
     failed: coordinator.failed,
+    hot: coordinator.hot,
+    isReady: () => server.isReady(),
     stop: () => (stopping ??= stop()),
   };
 }

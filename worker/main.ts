@@ -11,7 +11,10 @@ import type { Clock } from "../src/core/clock.ts";
 import { OccamError } from "../src/core/errors.ts";
 import { newSessionId, type WorkerId } from "../src/core/ids.ts";
 import { LOG_LEVELS, type Logger } from "../src/core/log.ts";
+import type { ProtocolRange } from "../src/core/protocol.ts";
+import { NO_TRACER, type Tracer } from "../src/core/trace.ts";
 import { rootKey } from "../src/core/random.ts";
+import type { ClientTls } from "../src/rpc/tls.ts";
 import { Agent } from "./session/agent.ts";
 import { coordinatorPeer } from "./session/coordinator-peer.ts";
 import { DEFAULT_TIMINGS, type SessionTimings } from "./session/timings.ts";
@@ -24,6 +27,10 @@ export interface WorkerOptions {
   /** The coordinator's "host:port". */
   readonly address: string;
   readonly token: string;
+  /** Undefined: plaintext. */
+  readonly tls?: ClientTls | undefined;
+  /** Plaintext beyond loopback too. */
+  readonly allowPlaintext?: boolean;
   /** The same at every start of this worker, and its alone. */
   readonly workerId: WorkerId;
   readonly backend: BackendChoice;
@@ -34,6 +41,10 @@ export interface WorkerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly timings?: Partial<SessionTimings>;
+  readonly tracer?: Tracer;
+  /** What it speaks with the coordinator, and whose numbers it computes; for tests. */
+  readonly protocol?: ProtocolRange;
+  readonly numericsVersion?: number;
   /** The trainer's program; for tests that run from sources, which cannot be forked. */
   readonly trainerModule?: URL;
 }
@@ -49,12 +60,12 @@ export interface RunningWorker {
 
 /** Resolves once the backend is open; rejects with "unsupported" when it cannot be, and the worker is then gone. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { address, token, workerId, backend, clock, logger } = options;
+  const { address, token, tls, allowPlaintext, workerId, backend, clock, logger } = options;
   const sessionId = newSessionId();
   const agent = new Agent({
     workerId,
     sessionId,
-    peer: coordinatorPeer({ address, token }),
+    peer: coordinatorPeer({ address, token, tls, allowPlaintext, clock, logger }),
     trainer: {
       module: options.trainerModule ?? trainerModule(),
       backend,
@@ -64,9 +75,12 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     maxFuseWidth: options.maxFuseWidth,
     memoryLimitBytes: MEMORY_SHARE * freemem(),
     clock,
-    logger: logger.child({ worker: workerId }),
+    logger: logger.child({ worker: workerId, session: sessionId }),
     key: rootKey(`session/${sessionId}`),
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
+    tracer: options.tracer ?? NO_TRACER,
+    protocol: options.protocol,
+    numericsVersion: options.numericsVersion,
   });
   agent.start();
   await agent.ready;

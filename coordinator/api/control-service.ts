@@ -9,43 +9,58 @@ import {
   type SyncResponse,
 } from "../../proto/gen/occam/v1/control.ts";
 import { OccamError } from "../../src/core/errors.ts";
-import { asCellId, asLeaseToken, asSessionId, asWorkerId } from "../../src/core/ids.ts";
-import { PROTOCOL_VERSION } from "../../src/core/version.ts";
+import { asCellId, asLeaseToken, type WorkerId } from "../../src/core/ids.ts";
+import { agreeOnProtocol, PROTOCOL, type ProtocolRange } from "../../src/core/protocol.ts";
+import { traced } from "../../src/core/trace.ts";
 import { unary } from "../../src/rpc/adapters.ts";
 import type { Service } from "../../src/rpc/server.ts";
 import { commitOutcome, failureKind, leasePhase } from "../../src/wire/enums.ts";
 import type { Coordinator } from "../coordinator.ts";
+import type { Hot } from "../hot/hot.ts";
 import type { WorkerCapabilities } from "../hot/session-book.ts";
 import type { CommitCommand, Fault } from "../lease/commit.ts";
 import type { SyncCommand, SyncReply } from "../lease/sync-messages.ts";
+import { LIMITS } from "../limits.ts";
 import { required } from "./required.ts";
+import { atMost, shortText } from "./within.ts";
+import { claimSession, type WorkerOwners } from "./worker-owners.ts";
 
-export function controlService(coordinator: Coordinator): Service {
+/** @param protocol what this coordinator speaks */
+export function controlService(
+  coordinator: Coordinator,
+  owners: WorkerOwners,
+  protocol: ProtocolRange = PROTOCOL,
+): Service {
   const implementation: Record<keyof typeof ControlServiceService, unknown> = {
     sync: unary<SyncRequest, SyncResponse>(async (request, context) => {
-      const reply = await coordinator.sync(decodeSync(request), context.signal);
-      return encodeSync(coordinator, reply);
+      const version = agreedVersion(request, protocol);
+      const command = decodeSync(coordinator, request, owners.claim(request.workerId, context.principal));
+      const reply = await coordinator.sync(command, context.signal);
+      return encodeSync(coordinator, reply, version);
     }),
-    commit: unary<CommitRequest, CommitResponse>(async (request) => {
-      const { outcome, detail } = await coordinator.commit(decodeCommit(request));
-      return { outcome: commitOutcome.toWire(outcome), detail };
+    commit: unary<CommitRequest, CommitResponse>(async (request, { principal, traceparent }) => {
+      const command = decodeCommit(request, owners.claim(request.workerId, principal));
+      return traced(coordinator.hot.tracer, "Commit", traceparent, async (span) => {
+        const { outcome, detail } = await coordinator.commit(command);
+        span.set({ "occam.cell": command.cellId, "occam.worker": command.workerId, "occam.outcome": outcome });
+        return { outcome: commitOutcome.toWire(outcome), detail };
+      });
     }),
   };
   return { definition: ControlServiceService, implementation: implementation as unknown as ControlServiceServer };
 }
 
-function decodeSync(request: SyncRequest): SyncCommand {
-  if (request.protocolVersion !== PROTOCOL_VERSION) {
-    throw new OccamError(
-      "unsupported",
-      `the worker speaks protocol version ${request.protocolVersion}, this coordinator ${PROTOCOL_VERSION}`,
-      { hint: "install the same version of occam on both" },
-    );
-  }
+function agreedVersion({ protocolVersion, oldestProtocolVersion }: SyncRequest, protocol: ProtocolRange): number {
+  const oldest = oldestProtocolVersion === 0 ? protocolVersion : oldestProtocolVersion;
+  return agreeOnProtocol({ oldest, newest: protocolVersion }, protocol);
+}
+
+function decodeSync({ hot }: Coordinator, request: SyncRequest, workerId: WorkerId): SyncCommand {
+  atMost(request.held.length, LIMITS.heldLeases, "leases");
   return {
-    workerId: asWorkerId(required(request.workerId, "worker_id")),
-    sessionId: asSessionId(required(request.sessionId, "session_id")),
-    capabilities: request.capabilities === undefined ? undefined : decodeCapabilities(request.capabilities),
+    workerId,
+    sessionId: claimSession(request.sessionId),
+    capabilities: request.capabilities === undefined ? undefined : decodeCapabilities(hot, request.capabilities),
     freeSlots: request.freeSlots,
     held: request.held.map(({ token, phase, step, steps }) => ({
       token: asLeaseToken(token),
@@ -56,28 +71,37 @@ function decodeSync(request: SyncRequest): SyncCommand {
   };
 }
 
-function decodeCapabilities(capabilities: NonNullable<SyncRequest["capabilities"]>): WorkerCapabilities {
-  const { maxFuseWidth, memoryBytes, ...rest } = capabilities;
-  return { ...rest, maxFuseWidth: Math.max(1, maxFuseWidth), memoryBytes: Number(memoryBytes) };
+function decodeCapabilities(hot: Hot, capabilities: NonNullable<SyncRequest["capabilities"]>): WorkerCapabilities {
+  const { backend, maxFuseWidth, memoryBytes, host, pid, packageVersion, numericsVersion } = capabilities;
+  return {
+    backend: shortText(backend, "backend"),
+    maxFuseWidth: Math.max(1, maxFuseWidth),
+    memoryBytes: Number(memoryBytes),
+    host: shortText(host, "host"),
+    pid,
+    packageVersion: shortText(packageVersion, "package_version"),
+    numericsVersion: numericsVersion === 0 ? hot.numericsVersion : numericsVersion,
+  };
 }
 
 /** The next sync is a heartbeat later; an idle worker asks again at once, and is then held back. */
-function encodeSync({ hot }: Coordinator, reply: SyncReply): SyncResponse {
+function encodeSync({ hot }: Coordinator, reply: SyncReply, version: number): SyncResponse {
   return {
     coordinatorEpoch: hot.epoch,
     grants: reply.grants,
     renewals: reply.renewals,
     revocations: reply.revocations,
     nextSyncMs: hot.timings.heartbeatMs,
-    drain: false,
+    drain: reply.drain,
     fenced: reply.fenced,
+    protocolVersion: version,
   };
 }
 
-function decodeCommit(request: CommitRequest): CommitCommand {
+function decodeCommit(request: CommitRequest, workerId: WorkerId): CommitCommand {
   return {
-    workerId: asWorkerId(required(request.workerId, "worker_id")),
-    sessionId: asSessionId(required(request.sessionId, "session_id")),
+    workerId,
+    sessionId: claimSession(request.sessionId),
     cellId: asCellId(required(request.cellId, "cell_id")),
     token: asLeaseToken(request.token),
     outcome: decodeOutcome(request.outcome),

@@ -9,6 +9,7 @@ import { LIMITS } from "../limits.ts";
 import type { CellQuery, CellRow } from "../store/store.ts";
 import type { StoredCellState } from "../store/change.ts";
 import { onlyCell } from "./only-cell.ts";
+import { atMost } from "./within.ts";
 
 export async function listCells(
   hot: Hot,
@@ -17,6 +18,7 @@ export async function listCells(
   send: Send<ListCellsResponse>,
   signal: AbortSignal,
 ): Promise<void> {
+  atMost(request.states.length, LIMITS.stateFilters, "states");
   const wanted = new Set(request.states.map((state) => cellState.fromWire(state)));
   const states = [...new Set([...wanted].flatMap(storedStates))];
   const idPrefix = request.cellId === "" ? "" : await onlyCell(hot, sweep, request.cellId);

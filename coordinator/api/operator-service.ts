@@ -25,8 +25,8 @@ import {
   type WatchSweepRequest,
   type WatchSweepResponse,
 } from "../../proto/gen/occam/v1/operator.ts";
-import { OccamError } from "../../src/core/errors.ts";
 import { asCellId } from "../../src/core/ids.ts";
+import { traced } from "../../src/core/trace.ts";
 import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../src/core/version.ts";
 import { serverStreaming, unary } from "../../src/rpc/adapters.ts";
 import type { Service } from "../../src/rpc/server.ts";
@@ -34,9 +34,11 @@ import type { Coordinator } from "../coordinator.ts";
 import { LIMITS } from "../limits.ts";
 import { listCells } from "./list-cells.ts";
 import { listSeries } from "./list-series.ts";
+import { audited } from "./audit.ts";
 import { sweepMessage } from "./sweep-message.ts";
 import { tailLogs } from "./tail-logs.ts";
 import { watchSweep } from "./watch-sweep.ts";
+import { atMost, shortText } from "./within.ts";
 import { listWorkers } from "./worker-message.ts";
 
 export function operatorService(coordinator: Coordinator): Service {
@@ -64,8 +66,19 @@ function serverCalls({ hot }: Coordinator) {
 function sweepCalls(coordinator: Coordinator) {
   const { hot } = coordinator;
   return {
-    submitSweep: unary<SubmitSweepRequest, SubmitSweepResponse>(async (request) => {
-      const { sweep, created } = await coordinator.sweeps.submit(request);
+    submitSweep: unary<SubmitSweepRequest, SubmitSweepResponse>(async (request, context) => {
+      checkSubmission(request);
+      const { traceparent } = context;
+      const { sweep, created } = await audited(
+        hot,
+        context,
+        { action: "SubmitSweep", target: request.fileName },
+        () =>
+          traced(hot.tracer, "SubmitSweep", traceparent, ({ traceparent: own }) =>
+            coordinator.sweeps.submit({ ...request, traceparent: own }),
+          ),
+        (submitted) => `${submitted.created ? "created" : "was here"} ${submitted.sweep.record.id}`,
+      );
       return { sweep: sweepMessage(sweep), created };
     }),
     getSweep: unary<GetSweepRequest, GetSweepResponse>(async ({ sweep }) => ({
@@ -74,15 +87,29 @@ function sweepCalls(coordinator: Coordinator) {
     listSweeps: unary<ListSweepsRequest, ListSweepsResponse>(async () => ({
       sweeps: hot.sweeps.all().map((sweep) => sweepMessage(sweep)),
     })),
-    cancelSweep: unary<CancelSweepRequest, CancelSweepResponse>(async (request) => {
-      const sweep = hot.sweeps.find(request.sweep);
-      await coordinator.sweeps.cancel(sweep);
+    cancelSweep: unary<CancelSweepRequest, CancelSweepResponse>(async (request, context) => {
+      const sweep = await audited(
+        hot,
+        context,
+        { action: "CancelSweep", target: request.sweep },
+        async () => {
+          const found = hot.sweeps.find(request.sweep);
+          await coordinator.sweeps.cancel(found);
+          return found;
+        },
+        ({ record }) => `cancelled ${record.id}`,
+      );
       return { sweep: sweepMessage(sweep) };
     }),
     watchSweep: serverStreaming<WatchSweepRequest, WatchSweepResponse>((request, send, { signal }) =>
       watchSweep(coordinator, hot.sweeps.find(request.sweep), request.minIntervalMs, send, signal),
     ),
   };
+}
+
+function checkSubmission({ fileName, requestId }: SubmitSweepRequest): void {
+  atMost(fileName.length, LIMITS.fileNameChars, "characters in file_name");
+  shortText(requestId, "request_id");
 }
 
 function cellCalls(coordinator: Coordinator) {
@@ -98,12 +125,7 @@ function cellCalls(coordinator: Coordinator) {
       tailLogs(coordinator, request, send, signal),
     ),
     findCached: unary<FindCachedRequest, FindCachedResponse>(async ({ cellIds }) => {
-      if (cellIds.length > LIMITS.findIds) {
-        throw new OccamError(
-          "resource-exhausted",
-          `${cellIds.length} ids were asked for; the limit is ${LIMITS.findIds}`,
-        );
-      }
+      atMost(cellIds.length, LIMITS.findIds, "ids");
       return { cellIds: await hot.store.findCached(cellIds.map(asCellId)) };
     }),
   };

@@ -9,8 +9,10 @@
  */
 import type { Clock } from "../../src/core/clock.ts";
 import type { Logger } from "../../src/core/log.ts";
+import type { Tracer } from "../../src/core/trace.ts";
 import type { StreamBook } from "../ingest/stream-book.ts";
 import type { PendingWork } from "../schedule/pending-work.ts";
+import type { Meter } from "../meter.ts";
 import type { GroupCommit } from "../store/group-commit.ts";
 import type { Store } from "../store/store.ts";
 import type { SpecReader } from "../sweep/spec-reader.ts";
@@ -29,6 +31,10 @@ export interface Hot {
   readonly leaseClock: LeaseClock;
   readonly timings: Timings;
   readonly logger: Logger;
+  readonly meter: Meter;
+  readonly tracer: Tracer;
+  /** Of the numbers that workers compute here. */
+  readonly numericsVersion: number;
   readonly store: Store;
   readonly writer: GroupCommit;
   readonly specs: SpecReader;

@@ -47,6 +47,8 @@ export interface HotLease {
   readonly open: number;
   /** Its worker was told of everything that was revoked. */
   readonly told: boolean;
+  /** The span of its grant; "" when nothing is traced, and after a restart. */
+  readonly traceparent: string;
 }
 
 interface Member extends LeaseMember {
@@ -73,6 +75,7 @@ export interface NewLease {
   readonly cells: readonly HotCell[];
   readonly state: LeaseState;
   readonly flopsPerCell: number;
+  readonly traceparent?: string;
 }
 
 /** Leases that are remembered after their end, to tell a worker why: a heartbeat's worth of a large cluster. */
@@ -110,9 +113,9 @@ export class LeaseBook {
   }
 
   add(lease: NewLease): HotLease {
-    const { cells, ...rest } = lease;
+    const { cells, traceparent = "", ...rest } = lease;
     const members = new Map(cells.map((cell): [CellId, Member] => [cell.id, { cell, ended: undefined, revoked: "" }]));
-    const entry: Entry = { ...rest, members, open: cells.length, told: true, remainingFlops: 0 };
+    const entry: Entry = { ...rest, traceparent, members, open: cells.length, told: true, remainingFlops: 0 };
     this.#leases.set(entry.token, entry);
     this.#weigh(entry);
     return entry;

@@ -15,6 +15,7 @@ export interface WorkerCapabilities {
   readonly host: string;
   readonly pid: number;
   readonly packageVersion: string;
+  readonly numericsVersion: number;
 }
 
 /** A worker's current session. */
@@ -47,6 +48,7 @@ const UNKNOWN_CAPABILITIES: WorkerCapabilities = {
   host: "",
   pid: 0,
   packageVersion: "",
+  numericsVersion: 0,
 };
 
 export interface Arrival {
@@ -65,7 +67,15 @@ export type Arrived =
       readonly replaced: WorkerSession | undefined;
       readonly change: Change;
     }
-  | { readonly kind: "fenced" };
+  | { readonly kind: "fenced" }
+  /** There are too many workers, and none of them is long gone. */
+  | { readonly kind: "full" };
+
+export interface WorkerBounds {
+  readonly workers: number;
+  /** A worker without leases that was not heard of for this long may make room. */
+  readonly forgetMs: number;
+}
 
 export class SessionBook {
   readonly #workers = new Map<WorkerId, Entry>();
@@ -73,10 +83,12 @@ export class SessionBook {
   readonly #known = new Map<SessionId, WorkerId>();
   #nextSeq: number;
   readonly #knownMax: number;
+  readonly #bounds: WorkerBounds;
 
-  constructor(nextSeq: number, knownMax: number) {
+  constructor(nextSeq: number, knownMax: number, bounds: WorkerBounds) {
     this.#nextSeq = nextSeq;
     this.#knownMax = knownMax;
+    this.#bounds = bounds;
   }
 
   /** Sessions of earlier runs, oldest first. */
@@ -103,6 +115,7 @@ export class SessionBook {
       return { kind: "current", session: current };
     }
     if (this.#known.has(sessionId)) return { kind: "fenced" };
+    if (current === undefined && !this.#hasRoom(monotonicMs)) return { kind: "full" };
     const session = newEntry(workerId, sessionId, current?.committed ?? 0);
     this.#saw(session, arrival, monotonicMs, nowMs);
     this.#workers.set(workerId, session);
@@ -140,6 +153,18 @@ export class SessionBook {
       if (seenMs !== undefined && seenMs >= sinceMs && !draining) count += 1;
     }
     return count;
+  }
+
+  /** Makes room when there is none, by the worker that came first of those that are gone. */
+  #hasRoom(monotonicMs: number): boolean {
+    const { workers, forgetMs } = this.#bounds;
+    if (this.#workers.size < workers) return true;
+    for (const [workerId, { leases, seenMs }] of this.#workers) {
+      if (leases.size > 0 || (seenMs !== undefined && monotonicMs - seenMs < forgetMs)) continue;
+      this.#workers.delete(workerId);
+      return true;
+    }
+    return false;
   }
 
   #saw(entry: Entry, arrival: Arrival, monotonicMs: number, nowMs: number): void {

@@ -37,6 +37,8 @@ export class Sweep {
   readonly changes = new ChangeSignal();
   /** Set once somebody watches. */
   lambda: LambdaRange | undefined;
+  /** The span of its submission, in the process that took it; "" else. Grants of its cells are its children. */
+  traceparent = "";
   #state: SweepState;
   #finishedMs: number | null;
   #expandedTo: number;

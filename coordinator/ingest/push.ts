@@ -8,6 +8,7 @@ import { asLeaseToken, type CellId, type LeaseToken, type SessionId, type Worker
 import { afterDurable, type Hot } from "../hot/hot.ts";
 import { findAttempt } from "../lease/find-attempt.ts";
 import type { LogLine, StreamKey } from "../store/change.ts";
+import { LIMITS } from "../limits.ts";
 import { boundLine, type SentLine } from "./bound-line.ts";
 import { countPoints, encodeChunk, type MetricColumns } from "./metric-chunk.ts";
 import { placeBatch } from "./place-batch.ts";
@@ -40,6 +41,7 @@ export async function push(hot: Hot, command: PushCommand): Promise<PushReply> {
   const stored = await readStream(hot, owner.key);
   // From here to the write nothing waits.
   const stream = hot.streams.open(owner.key, stored);
+  if (command.attempt === undefined) hot.streams.boundOwnLogs(owner.key, LIMITS.ownLogs);
   const placement = placeBatch(stream.nextOffset, firstOffset, count);
   const closed = owner.isClosed();
   if (placement.kind === "append" && !closed) append(hot, stream, command, placement.skip, count);
@@ -79,6 +81,7 @@ function append(hot: Hot, stream: HotStream, command: PushCommand, skip: number,
   if (records.kind === "metrics") {
     const data = encodeChunk(records.columns, skip);
     hot.writer.write({ kind: "metrics-appended", ...where, count: count - skip, data });
+    hot.meter.appended("metrics", count - skip, data.byteLength);
     return afterDurable(hot, () => hot.streams.durable(stream));
   }
   const lines = records.lines.slice(skip).map((line): LogLine => {
@@ -87,6 +90,8 @@ function append(hot: Hot, stream: HotStream, command: PushCommand, skip: number,
     return { ...boundLine(line), seq, workerId, cellKey: stream.key.cellKey, token };
   });
   hot.writer.write({ kind: "logs-appended", ...where, lines });
+  const sizeBytes = lines.reduce((sum, { message, fieldsJson }) => sum + message.length + fieldsJson.length, 0);
+  hot.meter.appended("logs", lines.length, sizeBytes);
   afterDurable(hot, () => {
     hot.streams.durable(stream);
     hot.logChanges.changed();

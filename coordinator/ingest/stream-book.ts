@@ -20,6 +20,8 @@ interface Entry extends HotStream {
 
 export class StreamBook {
   readonly #streams = new Map<string, Entry>();
+  /** Own logs of sessions, the one that was written longest ago first. */
+  readonly #ownLogs = new Map<string, StreamKey>();
   #nextStreamId: number;
   #nextLogSeq: number;
 
@@ -40,6 +42,17 @@ export class StreamBook {
     const entry = { key, ...(stored ?? this.#newStream()), underWay: 0, forgotten: false };
     this.#streams.set(name, entry);
     return entry;
+  }
+
+  /** An own log was written. Of those, `most` stay in memory. */
+  boundOwnLogs(key: StreamKey, most: number): void {
+    const name = nameOf(key);
+    this.#ownLogs.delete(name);
+    this.#ownLogs.set(name, key);
+    if (this.#ownLogs.size <= most) return;
+    const [oldest, oldestKey] = this.#ownLogs.entries().next().value!;
+    this.#ownLogs.delete(oldest);
+    this.forget(oldestKey);
   }
 
   /** Moves the end by `count` records and gives where it was. To be followed by `durable`. */

@@ -11,6 +11,7 @@ import { messageOf, OccamError } from "../../src/core/errors.ts";
 import type { Logger } from "../../src/core/log.ts";
 import type { RunningServer, Service } from "../../src/rpc/server.ts";
 import type { Coordinator } from "../coordinator.ts";
+import type { Hot } from "../hot/hot.ts";
 import type { PostgresDatabase } from "../store/postgres/open-postgres.ts";
 import type { Store } from "../store/store.ts";
 import type { Timings } from "../timings.ts";
@@ -68,9 +69,15 @@ export class Replica {
     this.#leading = this.#lead();
   }
 
+  /** The memory of the one that leads; a standby has none. */
+  get hot(): Hot | undefined {
+    return this.#role.kind === "leader" ? this.#role.coordinator.hot : undefined;
+  }
+
   /** Finishes what is written, ends all calls, frees the seat, closes the store. */
   async stop(): Promise<void> {
     const { timings, database } = this.#options;
+    this.server.setReady(false);
     // A candidate stops waiting; a leader keeps the seat until nothing more is written.
     if (this.#role.kind === "standby") await this.#election.stop();
     await this.#leading;

@@ -56,6 +56,7 @@ export function endLease(hot: Hot, lease: HotLease, event: LeaseEvent): void {
   const end = hot.leases.end(lease, event);
   if (end === undefined) return;
   hot.sessions.detach(lease);
+  hot.meter.leaseEnded(end);
   const lost = begun && (end === "lost" || end === "fenced");
   for (const member of lease.members.values()) {
     if (member.ended === undefined) endOpenMember(hot, lease, member.cell, lost);

@@ -17,7 +17,9 @@ export function fillSlots(hot: Hot, session: WorkerSession, command: SyncCommand
 }
 
 function grantShard(hot: Hot, session: WorkerSession): boolean {
-  const { maxFuseWidth, memoryBytes } = session.capabilities;
+  const { maxFuseWidth, memoryBytes, numericsVersion } = session.capabilities;
+  // Its numbers would be of cells with other ids.
+  if (numericsVersion !== 0 && numericsVersion !== hot.numericsVersion) return false;
   const cut = hot.work.cut({
     maxFuseWidth,
     memoryBytes,
@@ -32,6 +34,11 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
   for (const cell of cells) hot.cells.apply(cell, { kind: "granted", token });
   const state = grantedLease(hot.leaseClock.nowMs(), hot.timings);
   const { flopsPerCell } = hot.work.group(fuseKey);
+  const span = hot.tracer.span("grant", cells[0]?.sweeps.find((sweep) => sweep.traceparent !== "")?.traceparent, {
+    "occam.lease": String(token),
+    "occam.worker": workerId,
+    "occam.cells": cells.length,
+  });
   const lease = hot.leases.add({
     token,
     workerId,
@@ -41,12 +48,15 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
     cells,
     state,
     flopsPerCell,
+    traceparent: span.traceparent,
   });
   hot.sessions.attach(session, lease);
   const cellKeys = cells.map((cell) => cell.key);
   const grantedMs = hot.clock.nowMs();
   hot.writer.write({ kind: "lease-granted", token, workerId, sessionId, fuseKey, cellKeys, grantedMs });
   beginRates(hot, cells);
+  hot.meter.leaseGranted(cells.length);
+  span.end();
   hot.logger.debug({ lease: String(token), worker: workerId, fuseKey, cells: cells.length }, "lease granted");
   return true;
 }

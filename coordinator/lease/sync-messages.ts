@@ -26,11 +26,14 @@ export interface GrantedCell {
 
 export interface SyncReply {
   readonly fenced: boolean;
+  /** Take nothing more and end. */
+  readonly drain: boolean;
   readonly grants: readonly {
     readonly token: LeaseToken;
     readonly ttlMs: number;
     readonly fuseKey: FuseKey;
     readonly cells: readonly GrantedCell[];
+    readonly traceparent: string;
   }[];
   readonly renewals: readonly { readonly token: LeaseToken; readonly ttlMs: number }[];
   readonly revocations: readonly {

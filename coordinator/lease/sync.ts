@@ -5,26 +5,36 @@
  * Steps: 1. who is it (a newer session fences the older and frees its leases); 2. what it holds is renewed, or adopted after a
  * restart; 3. free slots are filled; 4. with nothing to say, wait for news; 5. the answer, once all it rests on is durable.
  */
-import { invariant } from "../../src/core/errors.ts";
+import { invariant, OccamError } from "../../src/core/errors.ts";
 import type { LeaseToken } from "../../src/core/ids.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { HotLease } from "../hot/lease-book.ts";
 import type { WorkerSession } from "../hot/session-book.ts";
+import { LIMITS } from "../limits.ts";
 import { endLease } from "./attempts.ts";
 import { fillSlots } from "./grant.ts";
 import type { Held, SyncCommand, SyncReply } from "./sync-messages.ts";
 
-const FENCED: SyncReply = { fenced: true, grants: [], renewals: [], revocations: [] };
+const FENCED: SyncReply = { fenced: true, drain: false, grants: [], renewals: [], revocations: [] };
 
 export async function sync(hot: Hot, command: SyncCommand, signal: AbortSignal): Promise<SyncReply> {
   const session = arrive(hot, command);
   if (session === undefined) return settledReply(hot, FENCED);
   renew(hot, session, command.held);
   fillSlots(hot, session, command);
-  const free = command.freeSlots > 0 && !command.draining;
+  const free = command.freeSlots > 0 && !command.draining && !isOutdated(hot, command);
   if (free && command.waitMs > 0) await waitForNews(hot, session, command, signal);
   if (hot.sessions.get(command.workerId) !== session) return settledReply(hot, FENCED);
-  return reply(hot, session, command.held);
+  return { ...(await reply(hot, session, command.held)), drain: isOutdated(hot, command) };
+}
+
+/**
+ * A worker of older numbers than ours gets no cell: it ends what it runs and makes room for one of today's. One of newer numbers
+ * waits for us to be upgraded.
+ */
+function isOutdated(hot: Hot, { capabilities }: SyncCommand): boolean {
+  const version = capabilities?.numericsVersion ?? 0;
+  return version !== 0 && version < hot.numericsVersion;
 }
 
 function arrive(hot: Hot, command: SyncCommand): WorkerSession | undefined {
@@ -32,6 +42,11 @@ function arrive(hot: Hot, command: SyncCommand): WorkerSession | undefined {
   switch (arrived.kind) {
     case "fenced":
       return undefined;
+    case "full":
+      hot.meter.shed("worker");
+      throw new OccamError("resource-exhausted", `there are ${LIMITS.workers} workers already`, {
+        hint: "workers that are gone are forgotten after some minutes; or run a second coordinator on a store of its own",
+      });
     case "current":
       hot.workerChanges.changed();
       return arrived.session;
@@ -89,7 +104,7 @@ function hasNews(hot: Hot, session: WorkerSession, held: readonly Held[]): boole
   return held.some(({ token }) => isUntold(hot, session, token));
 }
 
-async function reply(hot: Hot, session: WorkerSession, held: readonly Held[]): Promise<SyncReply> {
+async function reply(hot: Hot, session: WorkerSession, held: readonly Held[]): Promise<Omit<SyncReply, "drain">> {
   const nowMs = hot.leaseClock.nowMs();
   const listed = new Set(held.map((each) => each.token));
   const granted = [...session.leases].filter((lease) => lease.state.kind === "granted" && !listed.has(lease.token));
@@ -107,6 +122,7 @@ async function reply(hot: Hot, session: WorkerSession, held: readonly Held[]): P
     token: lease.token,
     ttlMs: hot.timings.leaseTtlMs,
     fuseKey: lease.fuseKey,
+    traceparent: lease.traceparent,
     cells: cellsOf[index]!.map(({ key, id, attempt }) => ({ cellId: id, configJson: configOf(configs, key, id), attempt })),
   }));
   return { fenced: false, grants, renewals, revocations };

@@ -26,6 +26,8 @@ export interface Submission {
   readonly noCache: boolean;
   /** Needed with `noCache`: the same one is the same sweep. */
   readonly requestId: string;
+  /** The span of the submission. */
+  readonly traceparent?: string;
 }
 
 export interface Submitted {
@@ -47,6 +49,7 @@ export class SweepDesk {
   #chunks: Promise<void> = Promise.resolve();
   /** Rows that are written without anybody waiting for them. */
   readonly #background = new Set<Promise<void>>();
+  #expanding = 0;
   #closed = false;
 
   constructor(hot: Hot) {
@@ -65,11 +68,13 @@ export class SweepDesk {
       return { sweep: known, created: false };
     }
     let created: Sweep | undefined;
-    await this.#exclusively(id, async () => {
-      await checkSize(spec);
-      created = this.#create(submission, spec);
-      await this.#expand(created, spec);
-    });
+    await this.#exclusively(id, () =>
+      this.#oneOfFew(async () => {
+        await checkSize(spec, LIMITS.openCells - this.#hot.cells.size);
+        created = this.#create(submission, spec);
+        await this.#expand(created, spec);
+      }),
+    );
     return { sweep: created ?? this.#hot.sweeps.find(id), created: created !== undefined };
   }
 
@@ -154,7 +159,23 @@ export class SweepDesk {
     }
   }
 
-  #create({ specText, fileName, noCache, requestId }: Submission, spec: ReadSpec): Sweep {
+  /** Submits are the first to be refused under load; work that was taken goes on. */
+  async #oneOfFew(run: () => Promise<void>): Promise<void> {
+    if (this.#expanding >= LIMITS.submissions) {
+      this.#hot.meter.shed("submit");
+      throw new OccamError("resource-exhausted", `${this.#expanding} sweeps are being submitted at this moment`, {
+        hint: "try again in a few seconds",
+      });
+    }
+    this.#expanding += 1;
+    try {
+      await run();
+    } finally {
+      this.#expanding -= 1;
+    }
+  }
+
+  #create({ specText, fileName, noCache, requestId, traceparent }: Submission, spec: ReadSpec): Sweep {
     const hot = this.#hot;
     const id = spec.id(noCache ? requestId : undefined);
     const sweep = hot.sweeps.add({
@@ -170,6 +191,7 @@ export class SweepDesk {
       expandedTo: 0,
       expanded: false,
     });
+    sweep.traceparent = traceparent ?? "";
     hot.writer.write({ kind: "sweep-added", sweep: sweep.record });
     hot.logger.info({ sweep: id, points: spec.gridSize, noCache }, "sweep submitted");
     return sweep;
@@ -270,10 +292,14 @@ export class SweepDesk {
 /** Points that are counted between two turns of the event loop: some milliseconds. */
 const COUNTED_AT_ONCE = 512;
 
-/** @throws "resource-exhausted" with the count when the sweep has more cells than one coordinator takes */
-async function checkSize(spec: ReadSpec): Promise<void> {
+/**
+ * @param room cells that there is memory for
+ * @throws "resource-exhausted" with the count when the sweep has more cells than one coordinator takes
+ */
+async function checkSize(spec: ReadSpec, room: number): Promise<void> {
+  const most = Math.min(LIMITS.sweepCells, room);
   // Every point is at most one cell.
-  if (spec.gridSize <= LIMITS.sweepCells) return;
+  if (spec.gridSize <= most) return;
   const seen = new Set<CellId>();
   let cells = 0;
   const end = Math.min(spec.gridSize, LIMITS.sweepPoints);
@@ -285,9 +311,17 @@ async function checkSize(spec: ReadSpec): Promise<void> {
     }
     if (cells > LIMITS.sweepCells)
       throw tooLarge(`the first ${index + 1} points of its grid already make ${cells} cells`, spec);
+    if (cells > most) throw noRoom(spec, room);
     if (index % COUNTED_AT_ONCE === 0) await nextTurn();
   }
   if (end < spec.gridSize) throw tooLarge(`only ${end} points of a grid are visited to count its cells`, spec);
+}
+
+function noRoom(spec: ReadSpec, room: number): OccamError {
+  const text = `the sweep "${spec.name}" has more cells than there is room for beside the other sweeps: ${Math.max(0, room)}`;
+  return new OccamError("resource-exhausted", text, {
+    hint: `a coordinator has ${LIMITS.openCells} unfinished cells at the most: wait until some are done, or cancel a sweep`,
+  });
 }
 
 function tooLarge(why: string, spec: ReadSpec): OccamError {

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { OccamError } from "../core/errors.ts";
 import { createLogger } from "../core/log.ts";
 import type { GridPoint } from "../spec/sweep.ts";
-import { targetOf } from "./connection.ts";
+import { runTarget } from "./connection.ts";
 import type { Io } from "./io.ts";
 import { openOperator, type Operator } from "./operator.ts";
 import { generateToken } from "./token.ts";
@@ -25,9 +25,7 @@ export async function cachedCells(
 /** The `occam run` that uses the store at this moment, if any. */
 async function askRunning(storeDir: string, points: () => Iterable<GridPoint>, io: Io) {
   try {
-    const args = { coordinator: "", "token-file": undefined, run: dirname(storeDir) };
-    const { address, token } = targetOf(args, io);
-    return await ask(openOperator(address, token, io.clock), points());
+    return await ask(openOperator(runTarget(dirname(storeDir), io), io.clock), points());
   } catch (error) {
     if (error instanceof OccamError && error.code === "unavailable") return undefined;
     throw error;
@@ -38,18 +36,20 @@ async function askRunning(storeDir: string, points: () => Iterable<GridPoint>, i
 async function askStore(storeDir: string, points: () => Iterable<GridPoint>, io: Io) {
   // oxlint-disable-next-line no-restricted-imports -- the coordinator's main, loaded when there is a store to read
   const { startCoordinator } = await import("../../coordinator/main.ts");
+  const { oneToken } = await import("../rpc/tokens.ts");
   const token = generateToken();
+  const tokens = oneToken(token);
   const logger = createLogger({ component: "coordinator", level: "error" });
   const coordinator = await startCoordinator({
     store: storeDir,
     host: "127.0.0.1",
     port: 0,
-    token,
+    tokens,
     clock: io.clock,
     logger,
   });
   try {
-    return await ask(openOperator(coordinator.address, token, io.clock), points());
+    return await ask(openOperator({ address: coordinator.address, token }, io.clock), points());
   } finally {
     await coordinator.stop();
   }

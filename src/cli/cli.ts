@@ -24,8 +24,8 @@ const EPILOGUE = [
   "  64  bad command line or sweep file",
   "  69  the coordinator cannot be reached",
   "  75  stopped on request; the same command goes on",
-  "  77  no token, or the wrong one",
-  "  78  bad configuration or store",
+  "  77  no token, the wrong one, or one without the role",
+  "  78  bad configuration or store, or versions too far apart",
 ].join("\n");
 
 interface Session {

@@ -12,6 +12,7 @@ import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
 import { storeCommands } from "./commands/store.ts";
 import { submitCommand } from "./commands/submit.ts";
+import { tokenCommand } from "./commands/token.ts";
 import { versionCommand } from "./commands/version.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { workerCommand } from "./commands/worker.ts";
@@ -28,6 +29,7 @@ export const COMMANDS: readonly Command[] = [
   logsCommand,
   resultsCommand,
   cancelCommand,
+  tokenCommand,
   doctorCommand,
   selftestCommand,
   versionCommand,

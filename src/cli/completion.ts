@@ -3,6 +3,7 @@
  * itself. It is done before yargs sees the line, because yargs does not wait for an answer inside of a command.
  */
 import type { Io } from "./io.ts";
+import { connectionOptions } from "./options.ts";
 import { settingsOf } from "./settings.ts";
 import { findToken } from "./token.ts";
 
@@ -34,12 +35,20 @@ export async function completeSweeps(prefix: string, io: Io): Promise<void> {
 }
 
 async function sweepIds(io: Io): Promise<readonly string[]> {
-  const settings = settingsOf([], io.env, io.cwd).valuesOf(["coordinator", "token-file"]);
+  const settings = settingsOf([], io.env, io.cwd).valuesOf(Object.keys(connectionOptions));
   const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
   const token = findToken(textOf(settings["token-file"]), io);
   if (token === undefined) return [];
   const { openOperator } = await import("./operator.ts");
-  const operator = openOperator(textOf(settings["coordinator"]) ?? "127.0.0.1:7171", token, io.clock);
+  const { clientTls } = await import("./tls.ts");
+  const paths = { "tls-cert": textOf(settings["tls-cert"]), "tls-key": textOf(settings["tls-key"]) };
+  const target = {
+    address: textOf(settings["coordinator"]) ?? connectionOptions.coordinator.default,
+    token,
+    tls: clientTls({ "tls-ca": textOf(settings["tls-ca"]), ...paths }, io),
+    allowPlaintext: String(settings["allow-plaintext"]) === "true",
+  };
+  const operator = openOperator(target, io.clock);
   try {
     return (await operator.sweeps(DEADLINE_MS)).map(({ sweepId }) => sweepId);
   } finally {

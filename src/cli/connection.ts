@@ -4,21 +4,28 @@ import { join } from "node:path";
 import { OccamError } from "../core/errors.ts";
 import type { Io } from "./io.ts";
 import type { Operator } from "./operator.ts";
+import type { ClientTls } from "../rpc/tls.ts";
+import { clientTls, type ClientTlsArgs } from "./tls.ts";
 import { pathIn, requireToken } from "./token.ts";
 
-export interface ConnectionArgs {
+export interface ConnectionArgs extends ClientTlsArgs {
   readonly coordinator: string;
   readonly "token-file": string | undefined;
   readonly run: string | undefined;
+  readonly "allow-plaintext": boolean;
 }
 
-interface Target {
+export interface Target {
   readonly address: string;
   readonly token: string;
+  readonly tls?: ClientTls | undefined;
+  readonly allowPlaintext?: boolean;
 }
 
 /** DIR/store/run.json: the coordinator of a running `occam run`. */
-interface RunFile extends Target {
+interface RunFile {
+  readonly address: string;
+  readonly token: string;
   /** Of the run, not of its coordinator. */
   readonly pid: number;
 }
@@ -30,8 +37,7 @@ export async function withOperator<T>(
   use: (operator: Operator) => Promise<T>,
 ): Promise<T> {
   const { openOperator } = await import("./operator.ts");
-  const { address, token } = targetOf(args, io);
-  const operator = openOperator(address, token, io.clock);
+  const operator = openOperator(targetOf(args, io), io.clock);
   try {
     return await use(operator);
   } finally {
@@ -40,12 +46,20 @@ export async function withOperator<T>(
 }
 
 export function targetOf(args: ConnectionArgs, io: Io): Target {
-  if (args.run !== undefined) {
-    const found = readRunFile(pathIn(io.cwd, args.run));
-    if (found !== undefined) return found;
-    throw new OccamError("unavailable", "no `occam run` writes to this folder now", { where: args.run });
-  }
-  return { address: args.coordinator, token: requireToken(args["token-file"], io) };
+  if (args.run !== undefined) return runTarget(args.run, io);
+  return {
+    address: args.coordinator,
+    token: requireToken(args["token-file"], io),
+    tls: clientTls(args, io),
+    allowPlaintext: args["allow-plaintext"],
+  };
+}
+
+/** The coordinator of the `occam run` that writes to this folder, on loopback. */
+export function runTarget(outDir: string, io: Io): Target {
+  const found = readRunFile(pathIn(io.cwd, outDir));
+  if (found !== undefined) return found;
+  throw new OccamError("unavailable", "no `occam run` writes to this folder now", { where: outDir });
 }
 
 const runFile = (outDir: string): string => join(outDir, "store", "run.json");
@@ -55,7 +69,7 @@ export async function isServed(outDir: string, io: Io): Promise<boolean> {
   const found = readRunFile(outDir);
   if (found === undefined || !isProcess(found.pid)) return false;
   const { openOperator } = await import("./operator.ts");
-  const operator = openOperator(found.address, found.token, io.clock);
+  const operator = openOperator(found, io.clock);
   try {
     await operator.server();
     return true;
@@ -76,7 +90,7 @@ function isProcess(pid: number): boolean {
 }
 
 /** Lets `--run DIR` find the coordinator while it runs. Readable by this user alone, for it holds the token. */
-export function writeRunFile(outDir: string, target: Target): () => void {
+export function writeRunFile(outDir: string, target: Pick<RunFile, "address" | "token">): () => void {
   const path = runFile(outDir);
   rmSync(path, { force: true });
   writeFileSync(path, JSON.stringify({ ...target, pid: process.pid } satisfies RunFile), { mode: 0o600 });

@@ -26,6 +26,7 @@ import { rootKey } from "../core/random.ts";
 import { callUnary, readStream, type CallSettings, type Method } from "../rpc/client-calls.ts";
 import { connect } from "../rpc/client.ts";
 import { LeaderConnection } from "../rpc/leader-connection.ts";
+import type { Target } from "./connection.ts";
 
 export interface FollowOptions {
   readonly signal?: AbortSignal;
@@ -38,7 +39,7 @@ export interface FollowOptions {
 export interface Operator {
   readonly address: string;
   server(): Promise<GetServerResponse>;
-  submit(request: SubmitSweepRequest): Promise<SubmitSweepResponse>;
+  submit(request: SubmitSweepRequest, traceparent?: string): Promise<SubmitSweepResponse>;
   sweep(sweep: string): Promise<Sweep>;
   sweeps(deadlineMs?: number): Promise<readonly Sweep[]>;
   cancel(sweep: string): Promise<CancelSweepResponse>;
@@ -55,8 +56,11 @@ export interface Operator {
 /** A submission is answered when its whole grid is stored: minutes for a million cells. */
 const SUBMIT_DEADLINE_MS = 600_000;
 
-export function openOperator(address: string, token: string, clock: Clock): Operator {
-  const leader = new LeaderConnection(address, (each) => connect({ address: each, token }));
+export function openOperator(target: Target, clock: Clock): Operator {
+  const { token, tls, allowPlaintext } = target;
+  const leader = new LeaderConnection(target.address, (address) =>
+    connect({ address, token, tls, allowPlaintext, clock }),
+  );
   const unary = <Q, R>(method: Method<Q, R>, request: Q, settings: CallSettings = {}): Promise<R> =>
     leader.call(({ operator }) => callUnary(operator, method, request, settings));
   const stream = <Q, R>(method: Method<Q, R>, request: Q, settings: CallSettings = {}): AsyncGenerator<R> =>
@@ -66,7 +70,8 @@ export function openOperator(address: string, token: string, clock: Clock): Oper
       return leader.address;
     },
     server: () => unary(Service.getServer, {}),
-    submit: (request) => unary(Service.submitSweep, request, { deadlineMs: SUBMIT_DEADLINE_MS }),
+    submit: (request, traceparent = "") =>
+      unary(Service.submitSweep, request, { deadlineMs: SUBMIT_DEADLINE_MS, traceparent }),
     sweep: async (sweep) => required((await unary(Service.getSweep, { sweep })).sweep),
     sweeps: async (deadlineMs) =>
       (await unary(Service.listSweeps, {}, deadlineMs === undefined ? {} : { deadlineMs })).sweeps,

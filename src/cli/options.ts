@@ -17,6 +17,25 @@ export const connectionOptions = {
     requiresArg: true,
     describe: "File that holds the coordinator's token [or OCCAM_TOKEN holds the token itself]",
   },
+  "tls-ca": {
+    type: "string",
+    group: CONNECTION,
+    requiresArg: true,
+    describe: "TLS, with a coordinator whose certificate these authorities signed: a PEM file, or system",
+  },
+  "tls-cert": {
+    type: "string",
+    group: CONNECTION,
+    requiresArg: true,
+    describe: "Certificate of this client, where the coordinator wants one (PEM)",
+  },
+  "tls-key": { type: "string", group: CONNECTION, requiresArg: true, describe: "Its private key (PEM)" },
+  "allow-plaintext": {
+    type: "boolean",
+    default: false,
+    group: CONNECTION,
+    describe: "Reach another machine without TLS: others on the network can read the token",
+  },
   run: {
     type: "string",
     group: CONNECTION,

@@ -12,6 +12,12 @@ import { nearestOf } from "../spec/nearest.ts";
 export const SETTINGS: readonly string[] = [
   "coordinator",
   "token-file",
+  "access-file",
+  "tls-ca",
+  "tls-cert",
+  "tls-key",
+  "tls-client-ca",
+  "allow-plaintext",
   "workers",
   "out",
   "fuse-width",
@@ -20,6 +26,8 @@ export const SETTINGS: readonly string[] = [
   "host",
   "port",
   "advertise",
+  "metrics-port",
+  "metrics-host",
   "log-level",
 ];
 

@@ -12,18 +12,27 @@ import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  Metadata,
   sendUnaryData,
   ServerDuplexStream,
   ServerUnaryCall,
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import { OccamError } from "../core/errors.ts";
+import { asTraceparent, TRACEPARENT } from "../core/trace.ts";
+import { principalOf } from "./auth.ts";
 import { toStatus } from "./status.ts";
+import type { Principal } from "./tokens.ts";
+import { checkReadable } from "./unreadable.ts";
 
 export interface CallContext {
   readonly signal: AbortSignal;
   /** Address and port of the caller. */
   readonly peer: string;
+  /** Whose token it brought. */
+  readonly principal: Principal;
+  /** The caller's span; "" when it traces nothing. */
+  readonly traceparent: string;
 }
 
 export type Send<R> = (message: R) => Promise<void>;
@@ -32,7 +41,7 @@ export function unary<Q, R>(handler: (request: Q, context: CallContext) => Promi
   return (call: ServerUnaryCall<Q, R>, callback: sendUnaryData<R>) => {
     const life = new CallLife(call);
     void settle(
-      async () => handler(call.request, life.context),
+      async () => handler(checkReadable(call.request), life.context),
       (response) => life.end() && callback(null, response),
       (error) => life.end() && callback(toStatus(error)),
     );
@@ -45,7 +54,7 @@ export function serverStreaming<Q, R>(
   return (call: ServerWritableStream<Q, R>) => {
     const life = new CallLife(call);
     const send = sender(call, life);
-    void settle(async () => handler(call.request, send, life.context), ...streamEnd(call, life));
+    void settle(async () => handler(checkReadable(call.request), send, life.context), ...streamEnd(call, life));
   };
 }
 
@@ -61,6 +70,7 @@ export function bidiStreaming<Q, R>(
 
 /** What the three kinds of call share. */
 interface Caller {
+  readonly metadata: Metadata;
   getPeer(): string;
   on(event: "cancelled", listener: () => void): unknown;
 }
@@ -72,7 +82,10 @@ class CallLife {
   #ended = false;
 
   constructor(call: Caller) {
-    this.context = { signal: this.#controller.signal, peer: call.getPeer() };
+    const { signal } = this.#controller;
+    const { metadata } = call;
+    const traceparent = asTraceparent(metadata.get(TRACEPARENT)[0]);
+    this.context = { signal, peer: call.getPeer(), principal: principalOf(metadata), traceparent };
     // gRPC says "cancelled" after every answered call as well.
     call.on("cancelled", () => {
       if (!this.#ended) this.#controller.abort();
@@ -143,7 +156,7 @@ function sender<Q, R>(call: ServerWritableStream<Q, R> | ServerDuplexStream<Q, R
 async function* requestsOf<Q, R>(call: ServerDuplexStream<Q, R>, life: CallLife): AsyncGenerator<Q> {
   try {
     // Without this option the end of the requests would destroy the stream, and the answers with it.
-    for await (const request of call.iterator({ destroyOnReturn: false })) yield request as Q;
+    for await (const request of call.iterator({ destroyOnReturn: false })) yield checkReadable(request as Q);
   } catch (error) {
     throw life.context.signal.aborted ? life.cancelled() : error;
   }

@@ -13,6 +13,7 @@ import {
 } from "@grpc/grpc-js";
 import { systemClock } from "../core/clock.ts";
 import { OccamError } from "../core/errors.ts";
+import { TRACEPARENT } from "../core/trace.ts";
 import { DEFAULT_DEADLINE_MS } from "./limits.ts";
 import { fromStatus } from "./status.ts";
 
@@ -27,6 +28,8 @@ export interface CallSettings {
   readonly signal?: AbortSignal;
   /** From now on; DEFAULT_DEADLINE_MS for a unary call, none for a stream when left out. */
   readonly deadlineMs?: number;
+  /** The caller's span; "" when nothing is traced. */
+  readonly traceparent?: string;
 }
 
 /** `await callUnary(connection.control, ControlServiceService.commit, request, { deadlineMs: 5_000 })` */
@@ -47,7 +50,7 @@ export function callUnary<Q, R>(
       requestSerialize,
       responseDeserialize,
       request,
-      new Metadata(),
+      metadataOf(settings),
       options,
       (error: ServiceError | null, response?: R) => {
         signal?.removeEventListener("abort", cancel);
@@ -153,6 +156,12 @@ async function* messagesOf<R>(call: ClientReadableStream<R>, end: StreamEnd): As
 function callOptions({ deadlineMs }: CallSettings): CallOptions {
   // gRPC takes a moment of the real clock, and counts down by it itself.
   return deadlineMs === undefined ? {} : { deadline: systemClock.nowMs() + deadlineMs };
+}
+
+function metadataOf({ traceparent = "" }: CallSettings): Metadata {
+  const metadata = new Metadata();
+  if (traceparent !== "") metadata.set(TRACEPARENT, traceparent);
+  return metadata;
 }
 
 function givenUp(): OccamError {

@@ -3,10 +3,13 @@
  * never queues behind a batch of logs. Connecting is lazy and repeats by itself; a call while nothing is reached fails at
  * once as "unavailable".
  */
-import { credentials, type ClientOptions } from "@grpc/grpc-js";
+import type { ClientOptions } from "@grpc/grpc-js";
 import { BulkServiceClient } from "../../proto/gen/occam/v1/bulk.ts";
 import { ControlServiceClient } from "../../proto/gen/occam/v1/control.ts";
 import { OperatorServiceClient } from "../../proto/gen/occam/v1/operator.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
+import { OccamError } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
 import { isLoopback, parseAddress } from "./address.ts";
 import { presentToken } from "./auth.ts";
 import {
@@ -16,11 +19,20 @@ import {
   KEEPALIVE_TIMEOUT_MS,
   MAX_MESSAGE_BYTES,
 } from "./limits.ts";
+import { channelCredentials, type ClientTls } from "./tls.ts";
 
 export interface ConnectOptions {
   /** "host:port". */
   readonly address: string;
   readonly token: string;
+  /** Undefined: plaintext. */
+  readonly tls?: ClientTls | undefined;
+  /** Plaintext beyond loopback too. */
+  readonly allowPlaintext?: boolean | undefined;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** Between two looks at certificates; FILE_REFRESH_MS when left out. */
+  readonly refreshMs?: number;
 }
 
 export interface Connection {
@@ -33,12 +45,15 @@ export interface Connection {
 }
 
 /** Throws "bad-config" for a text that is no address; reaches out only when the first call is made. */
-export function connect({ address, token }: ConnectOptions): Connection {
-  const options = channelOptions(address, token);
-  const plaintext = credentials.createInsecure();
-  const control = new ControlServiceClient(address, plaintext, options);
-  const bulk = new BulkServiceClient(address, plaintext, options);
-  const operator = new OperatorServiceClient(address, plaintext, options);
+export function connect(options: ConnectOptions): Connection {
+  const { address, token, tls, clock = systemClock, logger, refreshMs } = options;
+  const channel = channelOptions(address, token);
+  checkPlaintext(options);
+  const secured = channelCredentials(tls, { clock, logger, refreshMs });
+  const { credentials } = secured;
+  const control = new ControlServiceClient(address, credentials, channel);
+  const bulk = new BulkServiceClient(address, credentials, channel);
+  const operator = new OperatorServiceClient(address, credentials, channel);
   return {
     address,
     control,
@@ -48,8 +63,21 @@ export function connect({ address, token }: ConnectOptions): Connection {
       control.close();
       bulk.close();
       operator.close();
+      secured.stop();
     },
   };
+}
+
+/** A token is not sent where others can read it, unless that is asked for. */
+function checkPlaintext({ address, tls, allowPlaintext = false }: ConnectOptions): void {
+  if (tls !== undefined || allowPlaintext || isLoopback(parseAddress(address).host)) return;
+  throw new OccamError(
+    "bad-config",
+    `${address} is another machine, and without TLS anyone on the way could read the token`,
+    {
+      hint: "give --tls-ca (the coordinator's authority, or system); or --allow-plaintext, as its coordinator was started with",
+    },
+  );
 }
 
 function channelOptions(address: string, token: string): ClientOptions {

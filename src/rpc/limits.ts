@@ -6,6 +6,19 @@ export const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 /** Calls that one connection may have open. A worker needs one stream and a few commits; an operator, some watches. */
 export const MAX_CONCURRENT_STREAMS = 512;
 
+/** Memory of one connection (streams, headers, frames that wait), in MB: its 512 streams' windows of 64 KiB, twice. */
+export const MAX_SESSION_MEMORY_MB = 64;
+
+/**
+ * Open calls of people and scripts: of one client (a token on one host), and of all together. A watch or a tail costs some
+ * 100 KB while it waits. Workers' calls are not counted: they are never shed.
+ */
+export const MAX_OPERATOR_CALLS_OF_CLIENT = 64;
+export const MAX_OPERATOR_CALLS = 1_024;
+
+/** Open health checks; they need no token. A kubelet and a load balancer have one each. */
+export const MAX_HEALTH_CALLS = 64;
+
 /**
  * A silent connection is pinged this often, by both sides, and dropped when the answer is late: that is how a half-open TCP
  * connection is noticed. A server should permit pings from 10 s on; grpc-js never refuses any.

@@ -1,17 +1,19 @@
 /**
- * A gRPC server of ours: bound, with token, health, reflection, limits and an orderly end. Health says SERVING from the first
- * moment until `setServing(false)` or `shutdown`.
+ * A gRPC server of ours: bound, with TLS, tokens, health, reflection, limits and an orderly end.
  *
- * Transport is plaintext for now, which is meant for loopback: bound to any other host it warns, because the token and all
- * data are then readable on the way. TLS comes with the Cluster issue.
+ * Health tells live from ready from leading. The service "" is SERVING while the process can answer at all; READY until
+ * `setReady(false)` or `shutdown`: at a drain, and when the store fails; every service of ours while this server is ready and
+ * leaves them to no other.
+ *
+ * Plaintext is for loopback. Beyond it, a token and all data could be read on the way: it is refused unless it is asked for.
  */
 import {
   logVerbosity,
   Server,
-  ServerCredentials,
   ServerInterceptingCall,
   setLogVerbosity,
   status,
+  type ServerCredentials,
   type ServerInterceptor,
   type ServerOptions,
   type ServiceDefinition,
@@ -22,17 +24,26 @@ import { systemClock, type Clock } from "../core/clock.ts";
 import { messageOf, OccamError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import { formatAddress, isLoopback, isPort } from "./address.ts";
-import { requireToken } from "./auth.ts";
+import { admitCalls } from "./auth.ts";
+import { CallGate, type GateLimits } from "./call-gate.ts";
 import {
   CONNECTION_AGE_GRACE_MS,
   KEEPALIVE_TIME_MS,
   KEEPALIVE_TIMEOUT_MS,
   MAX_CONCURRENT_STREAMS,
   MAX_MESSAGE_BYTES,
+  MAX_SESSION_MEMORY_MB,
 } from "./limits.ts";
 import { addReflection } from "./reflection.ts";
 import { refuseWhile } from "./refuse-while.ts";
+import { checkRequirements } from "./roles.ts";
 import { causeOf } from "./status.ts";
+import { serverCredentials, type ServerTls } from "./tls.ts";
+import type { Tokens } from "./tokens.ts";
+import { withSafeReaders } from "./unreadable.ts";
+
+/** The health service that says whether the server takes calls now. */
+export const READY = "occam.ready";
 
 export interface Service {
   readonly definition: ServiceDefinition;
@@ -43,7 +54,11 @@ export interface ServeOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  readonly token: string;
+  readonly tokens: Tokens;
+  /** Undefined: plaintext. */
+  readonly tls?: ServerTls | undefined;
+  /** Plaintext beyond loopback too: something else encrypts, or nobody else is on the network. */
+  readonly allowPlaintext?: boolean;
   readonly services: readonly Service[];
   /** Why calls of the services are refused now; undefined: they are not. */
   readonly refusal?: () => OccamError | undefined;
@@ -51,13 +66,19 @@ export interface ServeOptions {
   /** Connections are closed, and made anew, after this long, so that replicas balance. Left out: never (one server). */
   readonly maxConnectionAgeMs?: number;
   readonly clock?: Clock;
+  readonly gateLimits?: GateLimits;
+  /** A call was refused at the door. */
+  readonly onRefused?: (path: string, name: string, peer: string, error: OccamError) => void;
+  /** Between two looks at certificates; FILE_REFRESH_MS when left out. */
+  readonly refreshMs?: number;
 }
 
 export interface RunningServer {
   /** "host:port", as a client takes it. */
   readonly address: string;
   readonly port: number;
-  setServing(serving: boolean): void;
+  setReady(ready: boolean): void;
+  isReady(): boolean;
   /** What health says of the services alone: a server may be well and leave its services to another. */
   setServicesServing(serving: boolean): void;
   /** Takes no new call, waits up to `graceMs` for those that run, then cuts them off. */
@@ -65,43 +86,74 @@ export interface RunningServer {
 }
 
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host, logger, services } = options;
+  const { host, logger, services, clock = systemClock } = options;
+  checkPlaintext(options);
   // grpc-js prints to stderr what it also throws.
   if (process.env["GRPC_VERBOSITY"] === undefined) setLogVerbosity(logVerbosity.NONE);
   const server = new Server(serverOptions(options));
-  for (const { definition, implementation } of services) server.addService(definition, implementation);
+  checkRequirements(services.map(({ definition }) => definition));
+  for (const { definition, implementation } of services) server.addService(withSafeReaders(definition), implementation);
   const names = services.flatMap(({ definition }) => serviceName(definition));
-  const health = new HealthImplementation(Object.fromEntries(["", ...names].map((name) => [name, "NOT_SERVING"])));
+  const health = new HealthImplementation(
+    Object.fromEntries(["", READY, ...names].map((name) => [name, "NOT_SERVING"])),
+  );
   health.addToServer(server);
   addReflection(server, names);
-  const port = await bind(server, host, options.port);
-  if (!isLoopback(host)) {
-    logger.warn({ host, port }, "plaintext gRPC on a host that is not loopback: anyone on the way can read the token");
-  }
+  const secured = serverCredentials(options.tls, { clock, logger, refreshMs: options.refreshMs });
+  const port = await bind(server, host, options.port, secured.credentials).catch((error: unknown) => {
+    secured.stop();
+    throw error;
+  });
+  health.setStatus("", "SERVING");
   const setServicesServing = (serving: boolean): void => {
     for (const name of names) health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
   };
-  const setServing = (serving: boolean): void => {
-    health.setStatus("", serving ? "SERVING" : "NOT_SERVING");
-    setServicesServing(serving);
+  let isReady = false;
+  const setReady = (is: boolean): void => {
+    isReady = is;
+    health.setStatus(READY, is ? "SERVING" : "NOT_SERVING");
+    setServicesServing(is);
   };
-  setServing(true);
+  setReady(true);
+  const shutdown = async (graceMs: number): Promise<void> => {
+    setReady(false);
+    await end(server, graceMs, clock);
+    secured.stop();
+    options.tokens.stop();
+  };
   let ending: Promise<void> | undefined;
   return {
     address: formatAddress({ host, port }),
     port,
-    setServing,
+    setReady,
+    isReady: () => isReady,
     setServicesServing,
-    shutdown: (graceMs) => {
-      setServing(false);
-      return (ending ??= end(server, graceMs, options.clock ?? systemClock));
-    },
+    shutdown: (graceMs) => (ending ??= shutdown(graceMs)),
   };
+}
+
+function checkPlaintext({ host, tls, allowPlaintext = false, logger }: ServeOptions): void {
+  if (tls !== undefined || isLoopback(host)) return;
+  if (!allowPlaintext) {
+    throw new OccamError(
+      "bad-config",
+      `plaintext gRPC on ${host}: anyone on the way could read the token and all data`,
+      {
+        hint: "give --tls-cert and --tls-key; or --allow-plaintext where something else encrypts or nobody else is on the network",
+      },
+    );
+  }
+  logger.warn({ host }, "plaintext gRPC beyond loopback: anyone on the way can read the token and all data");
 }
 
 function serverOptions(options: ServeOptions): ServerOptions {
   return {
-    interceptors: [logFailures(options.logger), requireToken(options.token), refuseWhile(options.refusal)],
+    interceptors: [
+      logFailures(options.logger),
+      admitCalls({ tokens: options.tokens, gate: new CallGate(options.gateLimits), onRefused: options.onRefused }),
+      refuseWhile(options.refusal),
+    ],
+    "grpc-node.max_session_memory": MAX_SESSION_MEMORY_MB,
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
     "grpc.max_concurrent_streams": MAX_CONCURRENT_STREAMS,
@@ -136,13 +188,13 @@ function logFailures(logger: Logger): ServerInterceptor {
     });
 }
 
-function bind(server: Server, host: string, port: number): Promise<number> {
+function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
   if (!isPort(port)) {
     throw new OccamError("bad-config", `${port} is no port`, { hint: "give 1 to 65535, or 0 for any free port" });
   }
   const address = formatAddress({ host, port });
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(address, credentials, (error, bound) => {
       if (error === null) resolve(bound);
       else reject(bindError(address, error));
     });

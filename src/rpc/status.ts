@@ -112,7 +112,7 @@ interface Explanation {
 function explain(answer: StatusObject, address: string): Explanation {
   const { code, details } = answer;
   if (code === status.UNAVAILABLE) {
-    const hint = "check the address, and that `occam coordinator` runs there";
+    const hint = unavailableHint(details);
     return { text: `cannot reach a coordinator at ${address} (${details})`, hint };
   }
   if (code === status.DEADLINE_EXCEEDED) {
@@ -123,6 +123,17 @@ function explain(answer: StatusObject, address: string): Explanation {
     return { text: `the server at ${address} does not know this call (${details})`, hint };
   }
   return { text: details };
+}
+
+/** What OpenSSL says when the two ends do not agree on TLS. */
+function unavailableHint(details: string): string {
+  if (/certificate|altnames/iu.test(details)) {
+    return "the certificates do not fit: check --tls-ca, the name in the coordinator's certificate, and --tls-cert if it wants one";
+  }
+  if (/SSL|TLS|EPROTO|wrong version number/u.test(details)) {
+    return "one end speaks TLS and the other does not: give --tls-ca here, or --tls-cert to the coordinator";
+  }
+  return "check the address, that `occam coordinator` runs there, and that both or neither use TLS";
 }
 
 function cut(text: string, limit: number): string {

@@ -45,9 +45,18 @@ interface CelError extends Error {
   readonly range?: { readonly start: number };
 }
 
+/** Conditions are a line or two; they are evaluated for every point of a grid. */
+const CEL_LIMITS = {
+  maxAstNodes: 5_000,
+  maxDepth: 100,
+  maxListElements: 256,
+  maxMapEntries: 256,
+  maxCallArguments: 16,
+};
+
 /** CEL keeps int and double apart; a user's numbers are one type. Literals are ints, fields are doubles. */
 function environment(vocabulary: Vocabulary): Environment {
-  const env = new Environment({ homogeneousAggregateLiterals: false });
+  const env = new Environment({ homogeneousAggregateLiterals: false, limits: CEL_LIMITS });
   const arithmetic: readonly [string, (left: number, right: number) => number][] = [
     ["+", (left, right) => left + right],
     ["-", (left, right) => left - right],
@@ -95,6 +104,9 @@ export class ExpressionReader {
     if (parsed === undefined) return undefined;
     const ast = parsed.ast as unknown as AstNode;
     this.#checkNames(ast, boundNames(ast), node, name);
+    if (macroDepth(ast) > MACRO_DEPTH) {
+      this.#findings.add(node.offset, `${name} has more than ${MACRO_DEPTH} macros inside each other`);
+    }
     if (this.#findings.count > before) return undefined;
     const checked = parsed.check();
     if (!checked.valid) {
@@ -146,6 +158,13 @@ export class ExpressionReader {
         node.offsetOf(ast.start),
         `${name}: has() is always true here: a field that a variant does not have is null`,
         "a comparison with null: architecture.degree != null",
+      );
+    }
+    if (ast.op === "rcall" && (ast.args as [string])[0] === "matches") {
+      this.#findings.add(
+        node.offsetOf(ast.start),
+        `${name}: matches() is not taken: a regular expression may run for ever`,
+        "==, in, startsWith(), endsWith() or contains()",
       );
     }
     const children = childrenOf(ast);
@@ -230,6 +249,15 @@ function childrenOf(ast: AstNode): AstNode[] {
 
 /** Macros that bind their first argument: `[1, 2].exists(x, x == scale.width)`. */
 const BINDING_MACROS = new Set(["all", "exists", "exists_one", "map", "filter"]);
+
+/** Each level multiplies the work of one point by the length of a list. */
+const MACRO_DEPTH = 2;
+
+function macroDepth(ast: AstNode): number {
+  const inner = Math.max(0, ...childrenOf(ast).map(macroDepth));
+  const isMacro = ast.op === "rcall" && BINDING_MACROS.has((ast.args as [string])[0]);
+  return isMacro ? inner + 1 : inner;
+}
 
 function boundNames(ast: AstNode): ReadonlySet<string> {
   const bound = new Set<string>();

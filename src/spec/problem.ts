@@ -41,13 +41,25 @@ export interface Finding {
   readonly nearest?: string;
 }
 
-/** Collects mistakes, so that one run reports all of them. */
+/** More mistakes than this nobody reads; a hostile file could have one a byte, and each costs a look for what was meant. */
+export const MOST_FINDINGS = 100;
+
+/** Of one message: it may quote a name as long as the file. */
+const MESSAGE_CHARS = 400;
+
+/** Collects mistakes, so that one run reports all of them, or the first hundred. */
 export class Findings {
   readonly #found: Finding[] = [];
   readonly #known = new Set<string>();
+  #beyond = 0;
 
+  /** Also of those that are not kept. */
   get count(): number {
-    return this.#found.length;
+    return this.#found.length + this.#beyond;
+  }
+
+  get isFull(): boolean {
+    return this.#found.length >= MOST_FINDINGS;
   }
 
   get all(): readonly Finding[] {
@@ -60,14 +72,21 @@ export class Findings {
 
   /** A word that is none of the accepted ones: says which are, and which is nearest; returns that. */
   addUnknown(offset: number, message: string, word: string, accepted: readonly string[]): string | undefined {
-    const nearest = nearestOf(word, accepted);
+    const nearest = this.isFull ? undefined : nearestOf(word, accepted);
     const text = accepted.length === 0 ? "none" : accepted.join(", ");
     this.#push({ offset, message, accepted: text, ...(nearest === undefined ? {} : { nearest }) });
     return nearest;
   }
 
   /** One text may be read for several variants; its mistake is one. */
-  #push(finding: Finding): void {
+  #push(given: Finding): void {
+    if (this.isFull) {
+      this.#beyond += 1;
+      return;
+    }
+    const { message } = given;
+    const finding =
+      message.length <= MESSAGE_CHARS ? given : { ...given, message: `${message.slice(0, MESSAGE_CHARS)} …` };
     const key = `${finding.offset} ${finding.message}`;
     if (this.#known.has(key)) return;
     this.#known.add(key);

@@ -9,12 +9,12 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
-  type Document,
+  type Alias,
   type Node,
   type Scalar as YamlScalar,
   type YAMLMap,
 } from "yaml";
-import type { Findings } from "./problem.ts";
+import { MOST_FINDINGS, type Findings } from "./problem.ts";
 
 export interface ScalarNode {
   readonly kind: "scalar";
@@ -46,8 +46,10 @@ export interface MapNode {
 
 export type SourceNode = ScalarNode | ListNode | MapNode;
 
-/** A file larger than this is no sweep: specs are written by people. */
-export const SPEC_LIMIT_BYTES = 1 << 20;
+/** A file larger than this is no sweep: specs are written by people. The YAML parser is not linear in hostile files. */
+export const SPEC_LIMIT_BYTES = 64 * 1024;
+/** Levels of nesting; a sweep has about eight. */
+const DEPTH_LIMIT = 50;
 /** Nodes after aliases are followed; bounds a file that nests aliases ("billion laughs"). */
 const NODE_LIMIT = 100_000;
 
@@ -60,20 +62,24 @@ export interface SourceTree {
 }
 
 /** Mistakes that leave the tree as it was meant. */
-const HARMLESS = new Set(["DUPLICATE_KEY", "TAG_RESOLVE_FAILED"]);
+const HARMLESS = new Set(["TAG_RESOLVE_FAILED"]);
 
 export function readSource(text: string, findings: Findings): SourceTree {
   const lineCounter = new LineCounter();
   const tooLarge = Buffer.byteLength(text) > SPEC_LIMIT_BYTES;
   if (tooLarge) findings.add(0, `the file is larger than ${SPEC_LIMIT_BYTES} bytes`);
-  const document = parseDocument(tooLarge ? "" : text, { lineCounter, prettyErrors: false, version: "1.2" });
+  const tooDeep = tooLarge ? -1 : tooDeepAt(text);
+  if (tooDeep >= 0) findings.add(tooDeep, `more than ${DEPTH_LIMIT} levels of nesting`);
+  // Keys that stand twice are found below: the parser compares each with all before it.
+  const options = { lineCounter, prettyErrors: false, version: "1.2", uniqueKeys: false } as const;
+  const document = parseDocument(tooLarge || tooDeep >= 0 ? "" : text, options);
   let brokenFrom = Infinity;
-  for (const error of [...document.errors, ...document.warnings]) {
+  for (const error of [...document.errors, ...document.warnings].slice(0, MOST_FINDINGS)) {
     const offset = error.pos[0];
     findings.add(offset, syntaxMessage(error.code, error.message, text.slice(offset)));
     if (!HARMLESS.has(error.code)) brokenFrom = Math.min(brokenFrom, offset);
   }
-  const converter = new Converter(document, text, findings);
+  const converter = new Converter(text, findings);
   const root = document.contents === null ? undefined : converter.convert(document.contents);
   return {
     root,
@@ -85,24 +91,52 @@ export function readSource(text: string, findings: Findings): SourceTree {
   };
 }
 
+/**
+ * Where the text nests too deep; -1: nowhere. It counts, line by line, what opens a level for the parser: brackets, and the
+ * indicators of block collections in a row. It need not be exact: no sweep comes near.
+ */
+function tooDeepAt(text: string): number {
+  let open = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at]!;
+    if (character === "[" || character === "{") open += 1;
+    else if (character === "]" || character === "}") open = Math.max(0, open - 1);
+    if (open > DEPTH_LIMIT) return at;
+  }
+  return inARow(text);
+}
+
+/** "- - - -", "? ? ?" and "&a &a &a": where so many indicators stand in a row. */
+function inARow(text: string): number {
+  let count = 0;
+  for (const { 0: word, index } of text.matchAll(/\S+/gu)) {
+    count = /^(?:[-?:]$|[&!])/u.test(word) ? count + 1 : 0;
+    if (count > DEPTH_LIMIT) return index;
+  }
+  return -1;
+}
+
 /** @param source the text from the mistake on */
 function syntaxMessage(code: string, message: string, source: string): string {
   const word = /^["']?[^\s:,[\]{}"']*["']?/u.exec(source)?.[0] ?? "";
-  if (code === "DUPLICATE_KEY") return `the key ${word} stands twice in one mapping`;
   if (code === "TAG_RESOLVE_FAILED") return `YAML tags have no meaning here: ${word}`;
   return `not valid YAML: ${message}`;
 }
 
 class Converter {
-  readonly #document: Document;
   readonly #text: string;
   readonly #findings: Findings;
   /** Anchors that are being followed: an alias inside its own anchor has no end. */
   readonly #open = new Set<Node>();
+  /**
+   * The last node of each anchor so far, in the order of the file. The package's own look-up walks the document for every
+   * alias: a file of 200,000 of them would take hours.
+   */
+  readonly #anchors = new Map<string, Node>();
+  #aliases = 0;
   #nodes = 0;
 
-  constructor(document: Document, text: string, findings: Findings) {
-    this.#document = document;
+  constructor(text: string, findings: Findings) {
     this.#text = text;
     this.#findings = findings;
   }
@@ -112,14 +146,8 @@ class Converter {
     this.#nodes += 1;
     if (this.#nodes === NODE_LIMIT) this.#findings.add(offset, `more than ${NODE_LIMIT} values, aliases followed`);
     if (this.#nodes >= NODE_LIMIT) return nothingAt(offset);
-    if (isAlias(node)) {
-      const target = node.resolve(this.#document);
-      if (target === undefined || this.#open.has(target)) {
-        this.#findings.add(offset, `the alias *${node.source} has no anchor before it`);
-        return nothingAt(offset);
-      }
-      return this.#inside(target, () => this.convert(target));
-    }
+    if (isAlias(node)) return this.#follow(node, offset);
+    this.#remember(node);
     if (isMap(node)) return this.#inside(node, () => ({ kind: "map", offset, entries: this.#entries(node) }));
     if (isSeq(node)) {
       return this.#inside(node, () => ({
@@ -129,6 +157,24 @@ class Converter {
       }));
     }
     return isScalar(node) ? this.#scalar(node, offset) : nothingAt(offset);
+  }
+
+  #follow({ source }: Alias, offset: number): SourceNode {
+    const target = this.#anchors.get(source);
+    if (target === undefined || this.#open.has(target)) {
+      this.#findings.add(offset, `the alias *${source} has no anchor before it`);
+      return nothingAt(offset);
+    }
+    this.#aliases += 1;
+    const followed = this.#inside(target, () => this.convert(target));
+    this.#aliases -= 1;
+    return followed;
+  }
+
+  /** What is read by way of an alias was remembered where it stands. */
+  #remember(node: Node): void {
+    if (this.#aliases === 0 && "anchor" in node && typeof node.anchor === "string")
+      this.#anchors.set(node.anchor, node);
   }
 
   #inside(node: Node, read: () => SourceNode): SourceNode {
@@ -157,6 +203,7 @@ class Converter {
     const merged: Entry[] = [];
     for (const pair of node.items) {
       const keyNode = pair.key as Node | null;
+      if (keyNode !== null) this.#remember(keyNode);
       const keyOffset = keyNode?.range?.[0] ?? node.range?.[0] ?? 0;
       const key = isScalar(keyNode) ? String(keyNode.value) : String(keyNode);
       const value = this.convertOrNothing(pair.value as Node | null, keyOffset);
@@ -166,7 +213,11 @@ class Converter {
         for (const item of value.items) if (item.kind === "map") merged.push(...item.entries);
       }
     }
-    const keys = new Set(own.map((entry) => entry.key));
+    const keys = new Set<string>();
+    for (const { key, keyOffset } of own) {
+      if (keys.has(key)) this.#findings.add(keyOffset, `the key ${key} stands twice in one mapping`);
+      keys.add(key);
+    }
     for (const entry of merged) {
       if (keys.has(entry.key)) continue;
       keys.add(entry.key);

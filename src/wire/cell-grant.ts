@@ -4,6 +4,7 @@ import type { CellGrant, Grant } from "../../proto/gen/occam/v1/control.ts";
 import { STARTS } from "../catalogue/entry.ts";
 import { canonicalJson, type Json } from "../core/canonical-json.ts";
 import { OccamError } from "../core/errors.ts";
+import { asTraceparent } from "../core/trace.ts";
 import { asFuseKey, asLeaseToken, shortId, type FuseKey, type LeaseToken } from "../core/ids.ts";
 import { cellOf, type Cell, type CellConfig } from "../spec/cell.ts";
 
@@ -66,6 +67,8 @@ export interface LeaseGrant {
   readonly ttlMs: number;
   readonly fuseKey: FuseKey;
   readonly cells: readonly CellAttempt[];
+  /** The coordinator's span of the grant; "" when nothing is traced. */
+  readonly traceparent: string;
 }
 
 export function configToJson(config: CellConfig): string {
@@ -111,10 +114,16 @@ export function cellFromWire({ cellId, configJson, attempt }: CellGrant): CellAt
   return { cell, attempt };
 }
 
-export function grantToWire({ token, ttlMs, fuseKey, cells }: LeaseGrant): Grant {
-  return { token, ttlMs, fuseKey, cells: cells.map(cellToWire) };
+export function grantToWire({ token, ttlMs, fuseKey, cells, traceparent }: LeaseGrant): Grant {
+  return { token, ttlMs, fuseKey, cells: cells.map(cellToWire), traceparent };
 }
 
-export function grantFromWire({ token, ttlMs, fuseKey, cells }: Grant): LeaseGrant {
-  return { token: asLeaseToken(token), ttlMs, fuseKey: asFuseKey(fuseKey), cells: cells.map(cellFromWire) };
+export function grantFromWire({ token, ttlMs, fuseKey, cells, traceparent }: Grant): LeaseGrant {
+  return {
+    token: asLeaseToken(token),
+    ttlMs,
+    fuseKey: asFuseKey(fuseKey),
+    cells: cells.map(cellFromWire),
+    traceparent: asTraceparent(traceparent),
+  };
 }

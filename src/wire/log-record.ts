@@ -1,6 +1,7 @@
 /** Log lines <-> the records that they travel in. */
 import type { LogRecord } from "../../proto/gen/occam/v1/common.ts";
 import type { LogLevel } from "../core/log.ts";
+import { redact } from "../core/redact.ts";
 import { logLevel } from "./enums.ts";
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -17,8 +18,8 @@ export function logToWire({ timeMs, level, message, fields }: LogEntry): LogReco
   return {
     timeMs: BigInt(Math.max(0, Math.round(timeMs))),
     level: logLevel.toWire(level),
-    message,
-    fieldsJson: fieldsText(fields),
+    message: redact(message),
+    fieldsJson: redact(fieldsText(fields)),
   };
 }
 

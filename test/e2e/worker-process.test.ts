@@ -63,6 +63,7 @@ function grant(scripted: ScriptedCoordinator, ...cells: readonly Cell[]): bigint
     token,
     ttlMs: 30_000,
     fuseKey: fuseKeyOf(cells[0]!.config),
+    traceparent: "",
     cells: cells.map(({ id, config }) => ({ cellId: id, configJson: configToJson(config), attempt: 1 })),
   });
   return token;

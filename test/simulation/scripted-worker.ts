@@ -104,7 +104,15 @@ export class ScriptedWorker {
     return {
       workerId: this.id,
       sessionId: this.sessionId,
-      capabilities: { backend: "wasm", maxFuseWidth: 4, memoryBytes: 0, host: "h", pid: 1, packageVersion: "0" },
+      capabilities: {
+        backend: "wasm",
+        maxFuseWidth: 4,
+        memoryBytes: 0,
+        host: "h",
+        pid: 1,
+        packageVersion: "0",
+        numericsVersion: 0,
+      },
       freeSlots,
       held,
       draining: this.draining,

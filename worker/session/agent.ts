@@ -16,7 +16,9 @@ import { EXIT, EXIT_OF, messageOf, OccamError } from "../../src/core/errors.ts";
 import type { SessionId, WorkerId } from "../../src/core/ids.ts";
 import type { Logger } from "../../src/core/log.ts";
 import { fold, type RandomKey } from "../../src/core/random.ts";
-import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../src/core/version.ts";
+import { PROTOCOL, type ProtocolRange } from "../../src/core/protocol.ts";
+import type { Tracer } from "../../src/core/trace.ts";
+import { NUMERICS_VERSION, PACKAGE_VERSION } from "../../src/core/version.ts";
 import { mostFused } from "../engine/fuse-width.ts";
 import type { TrainerReady } from "../trainer/protocol.ts";
 import { Committer } from "./committer.ts";
@@ -43,6 +45,10 @@ export interface AgentOptions {
   readonly logger: Logger;
   readonly key: RandomKey;
   readonly timings: SessionTimings;
+  readonly tracer: Tracer;
+  /** What it speaks; PROTOCOL when left out. */
+  readonly protocol?: ProtocolRange | undefined;
+  readonly numericsVersion?: number | undefined;
 }
 
 /** The last words of a session (its log, a sync that says it holds nothing) may take this long. */
@@ -147,10 +153,11 @@ export class Agent {
       clock,
       key: fold(key, "commit"),
       uploader: this.#uploader,
-      commit: (request, signal) => peer.commit(request, timings.callTimeoutMs, signal),
+      commit: (request, signal, traceparent) => peer.commit(request, timings.callTimeoutMs, signal, traceparent),
       onTrouble: (message) => this.#log.say("warn", message),
     });
     return new LeaseBook({
+      tracer: this.#options.tracer,
       trainer: this.#trainer,
       uploader: this.#uploader,
       committer,
@@ -186,6 +193,7 @@ export class Agent {
       host: hostname(),
       pid: process.pid,
       packageVersion: PACKAGE_VERSION,
+      numericsVersion: this.#options.numericsVersion ?? NUMERICS_VERSION,
     };
     this.#log.say("info", "ready", { backend, device, maxFuseWidth, memoryBytes: usableBytes });
     this.#leases.advance();
@@ -208,9 +216,10 @@ export class Agent {
   }
 
   #state(): Omit<SyncRequest, "waitMs"> {
-    const { workerId, sessionId } = this.#options;
+    const { workerId, sessionId, protocol = PROTOCOL } = this.#options;
     return {
-      protocolVersion: PROTOCOL_VERSION,
+      protocolVersion: protocol.newest,
+      oldestProtocolVersion: protocol.oldest,
       workerId,
       sessionId,
       capabilities: this.#capabilities,
@@ -227,11 +236,26 @@ export class Agent {
       const text = `another process works under the worker id "${workerId}"; this one stops`;
       return this.#end(new OccamError("bad-config", text, { hint: "give every worker an --id of its own" }));
     }
+    this.#checkProtocol(response);
     for (const revocation of response.revocations) this.#leases.revoke(revocation);
     for (const grant of response.grants) this.#leases.accept(grant);
     if (response.drain) this.#drain(EXIT.ok, "the coordinator needs this worker no more");
     this.#leases.advance();
     this.#leaveIfDone();
+  }
+
+  /** A coordinator that says nothing of it is of the first version. */
+  #checkProtocol({ protocolVersion }: SyncResponse): void {
+    const { protocol = PROTOCOL } = this.#options;
+    const spoken = protocolVersion === 0 ? 1 : protocolVersion;
+    if (spoken >= protocol.oldest && spoken <= protocol.newest) return;
+    throw new OccamError(
+      "unsupported",
+      `the coordinator answered in protocol version ${spoken}, which is none of ours`,
+      {
+        hint: "upgrade the coordinator first, one version at a time; then the workers",
+      },
+    );
   }
 
   #onReach(lost: string | undefined): void {

@@ -28,7 +28,7 @@ export type Settlement = CommitOutcomeName | "given-up";
 export interface CommitterOptions {
   readonly workerId: WorkerId;
   readonly sessionId: SessionId;
-  readonly commit: (request: CommitRequest, signal: AbortSignal) => Promise<CommitResponse>;
+  readonly commit: (request: CommitRequest, signal: AbortSignal, traceparent: string) => Promise<CommitResponse>;
   readonly uploader: Uploader;
   readonly clock: Clock;
   readonly key: RandomKey;
@@ -50,8 +50,9 @@ export class Committer {
     token: LeaseToken,
     ending: Ending,
     signal: AbortSignal,
+    traceparent = "",
   ): Promise<Settlement | undefined> {
-    const attempt = new Attempt(this.#options, cellId, token);
+    const attempt = new Attempt(this.#options, cellId, token, traceparent);
     let current = ending;
     for (let tries = 0; !signal.aborted; tries += 1) {
       const verdict = await attempt.tryOnce(current, signal);
@@ -70,10 +71,12 @@ class Attempt {
   readonly #options: CommitterOptions;
   readonly #cellId: CellId;
   readonly #token: LeaseToken;
+  readonly #traceparent: string;
   #incomplete = 0;
   #refused = 0;
 
-  constructor(options: CommitterOptions, cellId: CellId, token: LeaseToken) {
+  constructor(options: CommitterOptions, cellId: CellId, token: LeaseToken, traceparent: string) {
+    this.#traceparent = traceparent;
     this.#options = options;
     this.#cellId = cellId;
     this.#token = token;
@@ -92,7 +95,7 @@ class Attempt {
       };
     }
     try {
-      const response = await this.#options.commit(this.#request(ending), signal);
+      const response = await this.#options.commit(this.#request(ending), signal, this.#traceparent);
       const outcome = commitOutcome.fromWire(response.outcome);
       return outcome === "incomplete" ? this.#onIncomplete(ending, flushed, response.detail) : { settled: outcome };
     } catch (error) {

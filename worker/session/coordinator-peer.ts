@@ -13,7 +13,7 @@ import { LeaderConnection } from "../../src/rpc/leader-connection.ts";
 
 export interface CoordinatorPeer {
   sync(request: SyncRequest, deadlineMs: number, signal: AbortSignal): Promise<SyncResponse>;
-  commit(request: CommitRequest, deadlineMs: number, signal: AbortSignal): Promise<CommitResponse>;
+  commit(request: CommitRequest, deadlineMs: number, signal: AbortSignal, traceparent: string): Promise<CommitResponse>;
   push(): Duplex<PushRequest, PushResponse>;
   close(): void;
 }
@@ -23,8 +23,10 @@ export function coordinatorPeer(options: ConnectOptions): CoordinatorPeer {
   return {
     sync: (request, deadlineMs, signal) =>
       leader.call(({ control }) => callUnary(control, ControlServiceService.sync, request, { deadlineMs, signal })),
-    commit: (request, deadlineMs, signal) =>
-      leader.call(({ control }) => callUnary(control, ControlServiceService.commit, request, { deadlineMs, signal })),
+    commit: (request, deadlineMs, signal, traceparent) =>
+      leader.call(({ control }) =>
+        callUnary(control, ControlServiceService.commit, request, { deadlineMs, signal, traceparent }),
+      ),
     // Where the heartbeat has found the leader.
     push: () => openDuplex(leader.current.bulk, BulkServiceService.push),
     close: () => leader.close(),

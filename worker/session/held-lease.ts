@@ -2,6 +2,7 @@
 import { LeasePhase, type HeldLease as WireLease } from "../../proto/gen/occam/v1/control.ts";
 import { invariant } from "../../src/core/errors.ts";
 import type { CellId, LeaseToken } from "../../src/core/ids.ts";
+import type { Span, Tracer } from "../../src/core/trace.ts";
 import type { Cell } from "../../src/spec/cell.ts";
 import type { LeaseGrant } from "../../src/wire/cell-grant.ts";
 import { leasePhase } from "../../src/wire/enums.ts";
@@ -12,11 +13,17 @@ const NEARLY_DONE = 0.9;
 
 export class HeldLease {
   readonly token: LeaseToken;
+  /** From the grant until every cell has its outcome; commits are its children. */
+  readonly span: Span;
   readonly #cells: ReadonlyMap<CellId, Cell>;
   #state: LeaseState;
 
-  constructor(grant: LeaseGrant) {
+  constructor(grant: LeaseGrant, tracer: Tracer) {
     this.token = grant.token;
+    this.span = tracer.span("shard", grant.traceparent, {
+      "occam.lease": grant.token.toString(),
+      "occam.cells": grant.cells.length,
+    });
     this.#cells = new Map(grant.cells.map(({ cell }) => [cell.id, cell]));
     this.#state = queuedLease(this.#cells.keys());
   }

@@ -9,6 +9,7 @@
 import type { Grant, HeldLease as WireLease, Revocation } from "../../proto/gen/occam/v1/control.ts";
 import { messageOf, OccamError } from "../../src/core/errors.ts";
 import { asCellId, asLeaseToken, shortId, type CellId } from "../../src/core/ids.ts";
+import { traced, type Tracer } from "../../src/core/trace.ts";
 import { grantFromWire } from "../../src/wire/cell-grant.ts";
 import type { TrainerEvent } from "../trainer/protocol.ts";
 import type { Committer, Ending } from "./committer.ts";
@@ -19,6 +20,7 @@ import type { Uploader } from "./uploader.ts";
 import type { WorkerLog } from "./worker-log.ts";
 
 export interface LeaseBookOptions {
+  readonly tracer: Tracer;
   readonly trainer: Pick<TrainerHost, "idle" | "run" | "abort">;
   readonly uploader: Uploader;
   readonly committer: Committer;
@@ -106,7 +108,11 @@ export class LeaseBook {
   /** Starts what can start and forgets what is done. */
   advance(): void {
     const { trainer } = this.#options;
-    for (const [shardId, lease] of this.#leases) if (lease.phase === "done") this.#leases.delete(shardId);
+    for (const [shardId, lease] of this.#leases) {
+      if (lease.phase !== "done") continue;
+      lease.span.end();
+      this.#leases.delete(shardId);
+    }
     if (!trainer.idle) return;
     const next = [...this.#leases.values()].find(({ phase }) => phase === "queued");
     if (next === undefined) return;
@@ -158,9 +164,9 @@ export class LeaseBook {
 
   /** A grant that cannot be read fails all of its cells: most likely the two sides are of different versions. */
   #leaseOf(grant: Grant): HeldLease | undefined {
-    const { log, committer, signal, onDefect } = this.#options;
+    const { log, committer, signal, onDefect, tracer } = this.#options;
     try {
-      return new HeldLease(grantFromWire(grant));
+      return new HeldLease(grantFromWire(grant), tracer);
     } catch (error) {
       const reason = error instanceof OccamError ? error.toUserText() : messageOf(error);
       log.say("error", `a grant cannot be read: ${reason}`, { lease: grant.token.toString() });
@@ -208,8 +214,11 @@ export class LeaseBook {
   }
 
   async #settled(lease: HeldLease, cellId: CellId, ending: Ending): Promise<void> {
-    const { committer, uploader, log, signal, onSettled } = this.#options;
-    const settlement = await committer.settle(cellId, lease.token, ending, signal);
+    const { committer, uploader, log, signal, onSettled, tracer } = this.#options;
+    const settlement = await traced(tracer, "commit", lease.span.traceparent, async (span) => {
+      span.set({ "occam.cell": cellId, "occam.ending": ending.kind });
+      return committer.settle(cellId, lease.token, ending, signal, span.traceparent);
+    });
     if (settlement === undefined) return;
     if (settlement === "duplicate-different") {
       log.say("warn", `cell ${shortId(cellId)}: its result differs from the stored one`, { cell: cellId });

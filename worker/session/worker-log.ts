@@ -3,7 +3,7 @@
  * A lease goes by the field `lease`: `token` is redacted.
  */
 import type { Clock } from "../../src/core/clock.ts";
-import { LOG_LEVELS, type Logger, type LogLevel } from "../../src/core/log.ts";
+import { LOG_FIELDS, LOG_LEVELS, type Logger, type LogLevel } from "../../src/core/log.ts";
 import type { LogEntry, LogFields } from "../../src/wire/log-record.ts";
 
 export class WorkerLog {
@@ -34,6 +34,9 @@ export class WorkerLog {
   }
 }
 
+/** Of the trainer's process; the line gets those of this one. */
+const FIXED: readonly string[] = LOG_FIELDS;
+
 interface PinoLine {
   readonly level: LogLevel;
   readonly message: string;
@@ -44,7 +47,8 @@ interface PinoLine {
 export function parsePino(line: string): PinoLine | undefined {
   if (!line.startsWith("{")) return undefined;
   try {
-    const { level, msg, time: _time, component: _component, ...fields } = JSON.parse(line) as Record<string, unknown>;
+    const { level, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
+    const fields = Object.fromEntries(Object.entries(rest).filter(([name]) => !FIXED.includes(name)));
     const known = LOG_LEVELS.find((name) => name === level);
     return known === undefined || typeof msg !== "string" ? undefined : { level: known, message: msg, fields };
   } catch {

@@ -30,10 +30,17 @@ export const submitCommand = defineCommand({
     const { text, fileName } = await readSpec(args.spec, io);
     return withOperator(args, io, async (operator) => {
       const { required } = await import("../operator.ts");
+      const { asTraceparent, openTracer, traced } = await import("../../core/trace.ts");
       const { sweepJson, sweepLine } = await import("../sweep-text.ts");
       const requestId = args["no-cache"] ? (args["request-id"] ?? randomUUID()) : "";
       const request = { specText: text, fileName, noCache: args["no-cache"], requestId };
-      const response = await operator.submit(request);
+      const tracer = await openTracer("cli", io.env);
+      // A script that traces gives its own span in TRACEPARENT.
+      const parent = asTraceparent(io.env["TRACEPARENT"]);
+      const submitted = traced(tracer, "submit", parent, (span) => operator.submit(request, span.traceparent));
+      await submitted.catch(() => undefined);
+      await tracer.close();
+      const response = await submitted;
       const sweep = required(response.sweep);
       if (args.json) await io.out.write(`${JSON.stringify({ ...sweepJson(sweep), created: response.created })}\n`);
       else await io.out.write(`${response.created ? "submitted" : "was here"}  ${sweepLine(sweep)}\n`);

@@ -9,6 +9,10 @@ export const workerCommand = defineCommand({
   options: {
     coordinator: connectionOptions.coordinator,
     "token-file": connectionOptions["token-file"],
+    "tls-ca": connectionOptions["tls-ca"],
+    "tls-cert": connectionOptions["tls-cert"],
+    "tls-key": connectionOptions["tls-key"],
+    "allow-plaintext": connectionOptions["allow-plaintext"],
     id: {
       type: "string",
       requiresArg: true,
@@ -28,10 +32,13 @@ export const workerCommand = defineCommand({
   ],
   run: async (args, io) => {
     const { serveWorker } = await import("../run/serve-worker.ts");
+    const { clientTls } = await import("../tls.ts");
     return serveWorker(
       {
         coordinator: args.coordinator,
         tokenFile: args["token-file"],
+        tls: clientTls(args, io),
+        allowPlaintext: args["allow-plaintext"],
         id: args.id,
         backend: args.backend,
         fuseWidth: args["fuse-width"],

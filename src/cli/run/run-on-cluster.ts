@@ -42,7 +42,7 @@ export async function runOn(
   view: ProgressView,
   interrupts: Interrupts,
 ): Promise<number> {
-  const operator = openOperator(target.address, target.token, io.clock);
+  const operator = openOperator(target, io.clock);
   try {
     return await runWith(operator, cluster, file, args, io, view, interrupts);
   } finally {

@@ -3,6 +3,8 @@ import { hostname } from "node:os";
 import { EXIT } from "../../core/errors.ts";
 import { asWorkerId } from "../../core/ids.ts";
 import { createLogger, type LogLevel } from "../../core/log.ts";
+import { openTracer } from "../../core/trace.ts";
+import type { ClientTls } from "../../rpc/tls.ts";
 import type { Io } from "../io.ts";
 import { wholeNumber } from "../numbers.ts";
 import type { BackendName } from "../options.ts";
@@ -17,6 +19,8 @@ const ORPHAN_GRACE_MS = 3_000;
 export interface WorkArgs {
   readonly coordinator: string;
   readonly tokenFile: string | undefined;
+  readonly tls: ClientTls | undefined;
+  readonly allowPlaintext: boolean;
   readonly id: string | undefined;
   readonly backend: BackendName;
   readonly fuseWidth: number | undefined;
@@ -29,9 +33,13 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
   // oxlint-disable-next-line no-restricted-imports -- this command is the side
   const { startWorker } = await import("../../../worker/main.ts");
   const workerId = asWorkerId(args.id ?? `${hostname()}-${process.pid}`);
+  const tracer = await openTracer("worker", io.env);
   const worker = await startWorker({
+    tracer,
     address: args.coordinator,
     token: requireToken(args.tokenFile, io),
+    tls: args.tls,
+    allowPlaintext: args.allowPlaintext,
     workerId,
     backend: args.backend,
     ...(isSupervised() ? { coordinatorUp: untilListening(args.coordinator, io.clock) } : {}),
@@ -42,7 +50,11 @@ export async function serveWorker(args: WorkArgs, io: Io): Promise<number> {
   if (isSupervised()) await reportToSupervisor({ type: "ready", address: args.coordinator, backend: worker.backend });
   else await io.out.write(`worker ${workerId} works for ${args.coordinator}\n`);
   void drainOn(stop, worker, io);
-  return worker.done;
+  try {
+    return await worker.done;
+  } finally {
+    await tracer.close();
+  }
 }
 
 async function drainOn(stop: StopRequest, worker: { drain(): void }, io: Io): Promise<void> {

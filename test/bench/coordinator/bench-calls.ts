@@ -63,6 +63,7 @@ export function sync(connection: Connection, workerId: string, said: SyncSaid = 
   const { held = [], freeSlots = 0, waitMs = 0, maxFuseWidth = 256 } = said;
   const request = {
     protocolVersion: PROTOCOL_VERSION,
+    oldestProtocolVersion: PROTOCOL_VERSION,
     workerId,
     sessionId: `session-of-${workerId}`,
     capabilities: {

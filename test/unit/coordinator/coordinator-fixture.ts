@@ -145,6 +145,7 @@ export class HandWorker {
           host: "here",
           pid: 1,
           packageVersion: "0",
+          numericsVersion: 0,
         },
         freeSlots: 1,
         held: this.held.map(({ token, phase, step = 0, steps = 0 }) => ({ token, progress: { phase, step, steps } })),

@@ -5,6 +5,7 @@ import { OperatorServiceService } from "../../../proto/gen/occam/v1/operator.ts"
 import { openOperator } from "../../../src/cli/operator.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { callUnary } from "../../../src/rpc/client-calls.ts";
+import { oneToken } from "../../../src/rpc/tokens.ts";
 import { connect } from "../../../src/rpc/client.ts";
 import { startCutProxy } from "../../support/cut-proxy.ts";
 import { isServing } from "../../support/health-check.ts";
@@ -35,7 +36,7 @@ async function start(store = url): Promise<RunningCoordinator> {
     store,
     host: "127.0.0.1",
     port: 0,
-    token: TOKEN,
+    tokens: oneToken(TOKEN),
     clock: systemClock,
     logger: quietLogger,
     timings,
@@ -108,7 +109,7 @@ describe.skipIf(postgresMissing !== undefined)(`coordinators on one store${skipp
   it("are found by a client that knows one of them, or one and a dead one", async () => {
     const [leader, standby] = await pair();
     for (const addresses of [standby.address, `127.0.0.1:1, ${standby.address}`, leader.address]) {
-      const operator = openOperator(addresses, TOKEN, systemClock);
+      const operator = openOperator({ address: addresses, token: TOKEN }, systemClock);
       expect(await operator.sweeps()).toEqual([]);
       expect(operator.address).toBe(leader.address);
       const cells = operator.cells("nothing");
@@ -119,7 +120,7 @@ describe.skipIf(postgresMissing !== undefined)(`coordinators on one store${skipp
 
   it("hand over when the leader stops: what it acknowledged is there, and its clients follow", async () => {
     const [leader, standby] = await pair();
-    const operator = openOperator(`${leader.address},${standby.address}`, TOKEN, systemClock);
+    const operator = openOperator({ address: `${leader.address},${standby.address}`, token: TOKEN }, systemClock);
     const submission = { specText: SPEC, fileName: "moons.yaml", noCache: false, requestId: "" };
     const { sweep } = await operator.submit(submission);
     const before = await operator.server();
@@ -141,7 +142,7 @@ describe.skipIf(postgresMissing !== undefined)(`coordinators on one store${skipp
     await until(async () => (await asked(alsoCut.address))?.elsewhere === leader.address);
     proxy.cut();
     const submission = { specText: SPEC, fileName: "moons.yaml", noCache: false, requestId: "" };
-    const operator = openOperator(leader.address, TOKEN, systemClock);
+    const operator = openOperator({ address: leader.address, token: TOKEN }, systemClock);
     const submitted = expect(operator.submit(submission)).rejects.toMatchObject({ code: "unavailable" });
     await until(() => leads(other.address));
     expect((await leader.failed).message).toContain("has not answered for 1 s");
@@ -161,7 +162,7 @@ describe.skipIf(postgresMissing !== undefined)(`coordinators on one store${skipp
     const leader = await start();
     await until(() => leads(leader.address));
     await query(url, "update leader set epoch = epoch + 1, address = 'other:1'");
-    const operator = openOperator(leader.address, TOKEN, systemClock);
+    const operator = openOperator({ address: leader.address, token: TOKEN }, systemClock);
     const submission = { specText: SPEC, fileName: "moons.yaml", noCache: false, requestId: "" };
     await expect(operator.submit(submission)).rejects.toMatchObject({
       code: "unavailable",

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach } from "vitest";
-import { startCoordinator, type RunningCoordinator } from "../../../coordinator/main.ts";
+import { startCoordinator, type CoordinatorStartOptions, type RunningCoordinator } from "../../../coordinator/main.ts";
 import { BulkServiceService, StreamKind, type PushRequest } from "../../../proto/gen/occam/v1/bulk.ts";
 import { LogLevel } from "../../../proto/gen/occam/v1/common.ts";
 import {
@@ -24,10 +24,11 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../../src/core/version.ts";
 import { callUnary, openDuplex, readStream } from "../../../src/rpc/client-calls.ts";
 import { connect, type Connection } from "../../../src/rpc/client.ts";
+import { oneToken } from "../../../src/rpc/tokens.ts";
 import { quietLogger } from "../../support/quiet-logger.ts";
 import { madeUpResult } from "./coordinator-fixture.ts";
 
-const TOKEN = "a token for tests";
+export const TOKEN = "a token for tests";
 export const SPEC = `version: 1
 name: moons
 data: { kind: moons, train: 32, test: 16 }
@@ -56,14 +57,28 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-export async function start(): Promise<void> {
+/** The coordinator of the test, anew with other options; its connections go with it. */
+export async function startWith(options: Partial<CoordinatorStartOptions>): Promise<void> {
+  connection.close();
+  await coordinator.stop();
+  await start(options);
+}
+
+/** Calls go this way from now on. */
+export function useConnection(other: Connection): void {
+  connection.close();
+  connection = other;
+}
+
+export async function start(options: Partial<CoordinatorStartOptions> = {}): Promise<void> {
   coordinator = await startCoordinator({
     store: folder,
     host: "127.0.0.1",
     port: 0,
-    token: TOKEN,
+    tokens: oneToken(TOKEN),
     clock: systemClock,
     logger: quietLogger,
+    ...options,
   });
   connection = connect({ address: coordinator.address, token: TOKEN });
 }
@@ -86,8 +101,13 @@ export const submit = (
   });
 
 export function sync(overrides: Partial<SyncRequest> = {}) {
-  return callUnary(connection.control, ControlServiceService.sync, {
+  return callUnary(connection.control, ControlServiceService.sync, syncRequest(overrides));
+}
+
+export function syncRequest(overrides: Partial<SyncRequest> = {}): SyncRequest {
+  return {
     protocolVersion: PROTOCOL_VERSION,
+    oldestProtocolVersion: 0,
     workerId: "w1",
     sessionId: "s1",
     capabilities: {
@@ -97,13 +117,14 @@ export function sync(overrides: Partial<SyncRequest> = {}) {
       host: "here",
       pid: 7,
       packageVersion: PACKAGE_VERSION,
+      numericsVersion: 0,
     },
     freeSlots: 1,
     held: [],
     draining: false,
     waitMs: 0,
     ...overrides,
-  });
+  };
 }
 
 export async function takeShard(): Promise<Grant> {

@@ -257,6 +257,12 @@ describe("occam store migrate --from", () => {
     rmSync(lines);
     await expect(tools(at("new")).migrate(at("one"))).rejects.toMatchObject({ code: "store-corrupt", where: lines });
     writeFileSync(lines, text);
+    // A row without a seal that the database itself refuses.
+    const leases = join(at("one"), "lease.jsonl");
+    const rows = readFileSync(leases, "utf8");
+    writeFileSync(leases, rows.replace(/"worker_id":"[^"]*"/, '"worker_id":null'));
+    await expect(tools(at("new")).migrate(at("one"))).rejects.toMatchObject({ code: "store-corrupt", where: leases });
+    writeFileSync(leases, rows);
     await tools(at("new")).migrate(at("one"));
   });
 
@@ -276,6 +282,7 @@ describe("occam store migrate --from", () => {
     expect(await refused(/"schemaVersion": \d+/, '"schemaVersion": 99')).toBe("store-newer");
     expect(await refused(/"schemaVersion": \d+/, '"schemaVersion": null')).toBe("store-corrupt");
     expect(await refused('"table": "config"', '"table": "../config"')).toBe("store-corrupt");
+    expect(await refused(/\{\s*"table": "config"[^}]*\},/, "")).toBe("store-corrupt");
     expect(await refused("{", "")).toBe("store-corrupt");
     writeFileSync(list, text);
     expect(await tools(at("new")).migrate(at("one"))).toMatchObject({ rows: expect.any(Number) });

@@ -8,6 +8,7 @@ import { OperatorServiceService } from "../../../proto/gen/occam/v1/operator.ts"
 import { createLogger } from "../../../src/core/log.ts";
 import { connect, type Connection } from "../../../src/rpc/client.ts";
 import { serve, type RunningServer, type ServeOptions } from "../../../src/rpc/server.ts";
+import { oneToken } from "../../../src/rpc/tokens.ts";
 
 export const TOKEN = "a token for tests";
 
@@ -39,7 +40,7 @@ export async function testServer(of: Implementations = {}, options: Partial<Serv
   const server = await serve({
     host: "127.0.0.1",
     port: 0,
-    token: TOKEN,
+    tokens: oneToken(TOKEN),
     logger: createLogger({ component: "test", level: "debug", destination }),
     services: [
       { definition: ControlServiceService, implementation: of.control ?? {} },

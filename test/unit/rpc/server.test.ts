@@ -56,7 +56,7 @@ describe("the token", () => {
     }
   });
 
-  it("is not needed for a health check, which follows setServing, and is needed for reflection", async () => {
+  it("is not needed for a health check, which tells live from ready, and is needed for reflection", async () => {
     const server = await testServer({ control: echo });
     const health = dynamicClient(loadSync(protoPath), ["grpc", "health", "v1", "Health"], server.address);
     const check = (service: string): Promise<string> =>
@@ -68,8 +68,11 @@ describe("the token", () => {
       });
     expect(await check("")).toBe("1");
     expect(await check("occam.v1.ControlService")).toBe("1");
-    server.setServing(false);
+    expect(await check("occam.ready")).toBe("1");
+    server.setReady(false);
     expect(await check("occam.v1.ControlService")).toBe("2");
+    expect(await check("occam.ready")).toBe("2");
+    expect(await check("")).toBe("1");
     health.close();
     await expect(reflectedServices(server.address, undefined)).rejects.toThrow(/UNAUTHENTICATED/);
   });
@@ -139,14 +142,17 @@ describe("a server", () => {
   });
 
   it("says that its host is not of this machine, and that a port is none", async () => {
-    const nowhere = await failure(testServer({}, { host: "192.0.2.1" }));
+    const nowhere = await failure(testServer({}, { host: "192.0.2.1", allowPlaintext: true }));
     expect(nowhere.code).toBe("bad-config");
     expect(nowhere.hint).toContain("--host");
     expect((await failure(testServer({}, { port: 70_000 }))).message).toContain("70000 is no port");
   });
 
-  it("warns when it is reachable from other machines", async () => {
-    const open = await testServer({}, { host: "0.0.0.0" });
+  it("refuses plaintext beyond loopback unless that is asked for, and then warns", async () => {
+    const error = await failure(testServer({}, { host: "0.0.0.0" }));
+    expect(error.code).toBe("bad-config");
+    expect(error.hint).toMatch(/--tls-cert.*--allow-plaintext/);
+    const open = await testServer({}, { host: "0.0.0.0", allowPlaintext: true });
     expect(open.logged.filter(({ level }) => level === "warn")).toHaveLength(1);
     const closed = await testServer();
     expect(closed.logged).toHaveLength(0);

@@ -90,7 +90,7 @@ describe("a worker", () => {
       await worker(scripted);
       await until(() => scripted.ownLog().some(({ message }) => message === "engine open"), "the trainer's line");
       const line = scripted.ownLog().find(({ message }) => message === "engine open");
-      expect(JSON.parse(line!.fieldsJson)).toEqual({ from: "trainer", token: "none" });
+      expect(JSON.parse(line!.fieldsJson)).toEqual({ from: "trainer", credential: "none" });
       await until(() => scripted.ownLog().some(({ message }) => message === "ready"), "the worker's line");
     } finally {
       delete process.env["OCCAM_TOKEN"];
@@ -239,6 +239,7 @@ describe("a worker", () => {
       token: 99n,
       ttlMs: 1_000,
       fuseKey: "k",
+      traceparent: "",
       cells: [{ cellId: id, configJson: '{"of":"another version"}', attempt: 1 }],
     });
     await worker(scripted);

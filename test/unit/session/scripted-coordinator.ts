@@ -19,6 +19,7 @@ import { OccamError } from "../../../src/core/errors.ts";
 import { asFuseKey, asLeaseToken } from "../../../src/core/ids.ts";
 import { createLogger } from "../../../src/core/log.ts";
 import { bidiStreaming, unary } from "../../../src/rpc/adapters.ts";
+import { oneToken } from "../../../src/rpc/tokens.ts";
 import { serve, type RunningServer } from "../../../src/rpc/server.ts";
 import { cellOf, type CellConfig } from "../../../src/spec/cell.ts";
 import { grantToWire } from "../../../src/wire/cell-grant.ts";
@@ -68,7 +69,7 @@ export class ScriptedCoordinator {
     this.#server = await serve({
       host: "127.0.0.1",
       port,
-      token: TOKEN,
+      tokens: oneToken(TOKEN),
       logger: createLogger({ component: "test", level: "error" }),
       services: [
         {
@@ -108,7 +109,13 @@ export class ScriptedCoordinator {
     const token = this.#nextToken++;
     const cells = seeds.map((seed) => ({ cell: cellWithSeed(seed), attempt: 1 }));
     this.#grants.push(
-      grantToWire({ token: asLeaseToken(token), ttlMs: 30_000, fuseKey: asFuseKey("0123456789abcdef"), cells }),
+      grantToWire({
+        token: asLeaseToken(token),
+        ttlMs: 30_000,
+        fuseKey: asFuseKey("0123456789abcdef"),
+        cells,
+        traceparent: "",
+      }),
     );
     this.wake();
     return token;

@@ -37,6 +37,7 @@ const result = (cell) => ({
     trainAccuracy: 1,
     testAccuracy: 0.75,
     estimate: null,
+    behavioural: null,
     timing: { trainMs: 1, estimateMs: 0, wallMs: 1 },
     backend: "wasm",
     fuseWidth: 1,
@@ -95,7 +96,7 @@ process.on("SIGINT", () => undefined);
 process.on("message", (message) => {
   if (message.type === "open") {
     process.stderr.write(
-      `${JSON.stringify({ level: "info", msg: "engine open", token: process.env.OCCAM_TOKEN ?? "none" })}\n`,
+      `${JSON.stringify({ level: "info", msg: "engine open", credential: process.env.OCCAM_TOKEN ?? "none" })}\n`,
     );
     if (message.backend === "tensorflow-gpu") {
       send({ type: "unusable", code: "unsupported", message: "no GPU here", hint: "use wasm" });

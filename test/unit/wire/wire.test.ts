@@ -95,6 +95,7 @@ describe("grants", () => {
     token: asLeaseToken(7n),
     ttlMs: 30_000,
     fuseKey: asFuseKey("0123456789abcdef"),
+    traceparent: `00-${"1".repeat(32)}-${"2".repeat(16)}-01`,
     cells: [{ cell: cellOf(CONFIG), attempt: 2 }],
   };
 

@@ -50,6 +50,8 @@ export interface Capabilities {
   readonly host: string;
   readonly pid: number;
   readonly packageVersion: string;
+  /** Of the numbers that it computes; a worker gets cells of its own alone. 0: those of the coordinator. */
+  readonly numericsVersion: number;
 }
 
 /** Metric points in columns: point i is (names[name[i]], step[i], value[i]). */
@@ -155,7 +157,7 @@ export const LogRecord: MessageFns<LogRecord> = {
 };
 
 function createBaseCapabilities(): Capabilities {
-  return { backend: "", maxFuseWidth: 0, memoryBytes: 0n, host: "", pid: 0, packageVersion: "" };
+  return { backend: "", maxFuseWidth: 0, memoryBytes: 0n, host: "", pid: 0, packageVersion: "", numericsVersion: 0 };
 }
 
 export const Capabilities: MessageFns<Capabilities> = {
@@ -180,6 +182,9 @@ export const Capabilities: MessageFns<Capabilities> = {
     }
     if (message.packageVersion !== "") {
       writer.uint32(50).string(message.packageVersion);
+    }
+    if (message.numericsVersion !== 0) {
+      writer.uint32(56).uint32(message.numericsVersion);
     }
     return writer;
   },
@@ -245,6 +250,14 @@ export const Capabilities: MessageFns<Capabilities> = {
             message.packageVersion = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.numericsVersion = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -270,6 +283,7 @@ export const Capabilities: MessageFns<Capabilities> = {
     message.host = object.host ?? "";
     message.pid = object.pid ?? 0;
     message.packageVersion = object.packageVersion ?? "";
+    message.numericsVersion = object.numericsVersion ?? 0;
     return message;
   },
 };

@@ -88,6 +88,7 @@ export namespace CommitOutcome {
 }
 
 export interface SyncRequest {
+  /** The newest version that the worker speaks. */
   readonly protocolVersion: number;
   /** Stable over restarts of the worker process. */
   readonly workerId: string;
@@ -102,6 +103,8 @@ export interface SyncRequest {
   readonly held: readonly HeldLease[];
   readonly draining: boolean;
   readonly waitMs: number;
+  /** The oldest version that it speaks; 0: the newest alone. */
+  readonly oldestProtocolVersion: number;
 }
 
 export interface HeldLease {
@@ -124,6 +127,8 @@ export interface SyncResponse {
   readonly drain: boolean;
   /** A newer session of this worker_id exists: stop at once. */
   readonly fenced: boolean;
+  /** The version that the two speak: the newest that both know. */
+  readonly protocolVersion: number;
 }
 
 export interface Grant {
@@ -131,6 +136,8 @@ export interface Grant {
   readonly ttlMs: number;
   readonly fuseKey: string;
   readonly cells: readonly CellGrant[];
+  /** W3C traceparent of the grant; empty when nothing is traced. */
+  readonly traceparent: string;
 }
 
 export interface CellGrant {
@@ -200,6 +207,7 @@ function createBaseSyncRequest(): SyncRequest {
     held: [],
     draining: false,
     waitMs: 0,
+    oldestProtocolVersion: 0,
   };
 }
 
@@ -228,6 +236,9 @@ export const SyncRequest: MessageFns<SyncRequest> = {
     }
     if (message.waitMs !== 0) {
       writer.uint32(64).uint32(message.waitMs);
+    }
+    if (message.oldestProtocolVersion !== 0) {
+      writer.uint32(72).uint32(message.oldestProtocolVersion);
     }
     return writer;
   },
@@ -309,6 +320,14 @@ export const SyncRequest: MessageFns<SyncRequest> = {
             message.waitMs = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.oldestProtocolVersion = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -336,6 +355,7 @@ export const SyncRequest: MessageFns<SyncRequest> = {
     message.held = object.held?.map((e) => HeldLease.fromPartial(e)) || [];
     message.draining = object.draining ?? false;
     message.waitMs = object.waitMs ?? 0;
+    message.oldestProtocolVersion = object.oldestProtocolVersion ?? 0;
     return message;
   },
 };
@@ -449,6 +469,7 @@ function createBaseSyncResponse(): SyncResponse {
     nextSyncMs: 0,
     drain: false,
     fenced: false,
+    protocolVersion: 0,
   };
 }
 
@@ -477,6 +498,9 @@ export const SyncResponse: MessageFns<SyncResponse> = {
     }
     if (message.fenced !== false) {
       writer.uint32(56).bool(message.fenced);
+    }
+    if (message.protocolVersion !== 0) {
+      writer.uint32(64).uint32(message.protocolVersion);
     }
     return writer;
   },
@@ -550,6 +574,14 @@ export const SyncResponse: MessageFns<SyncResponse> = {
             message.fenced = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.protocolVersion = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -576,12 +608,13 @@ export const SyncResponse: MessageFns<SyncResponse> = {
     message.nextSyncMs = object.nextSyncMs ?? 0;
     message.drain = object.drain ?? false;
     message.fenced = object.fenced ?? false;
+    message.protocolVersion = object.protocolVersion ?? 0;
     return message;
   },
 };
 
 function createBaseGrant(): Grant {
-  return { token: 0n, ttlMs: 0, fuseKey: "", cells: [] };
+  return { token: 0n, ttlMs: 0, fuseKey: "", cells: [], traceparent: "" };
 }
 
 export const Grant: MessageFns<Grant> = {
@@ -600,6 +633,9 @@ export const Grant: MessageFns<Grant> = {
     }
     for (const v of message.cells) {
       CellGrant.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(42).string(message.traceparent);
     }
     return writer;
   },
@@ -649,6 +685,14 @@ export const Grant: MessageFns<Grant> = {
             message.cells.push(CellGrant.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -670,6 +714,7 @@ export const Grant: MessageFns<Grant> = {
     message.ttlMs = object.ttlMs ?? 0;
     message.fuseKey = object.fuseKey ?? "";
     message.cells = object.cells?.map((e) => CellGrant.fromPartial(e)) || [];
+    message.traceparent = object.traceparent ?? "";
     return message;
   },
 };

@@ -1,0 +1,2 @@
+/** Under which id the audit log stands among the logs of workers. */
+export const AUDIT_ID = "audit";
