@@ -39,6 +39,8 @@ export class CellBook {
   /** Lists of sweeps by their seqs, so that a million cells share one. */
   readonly #lists = new Map<string, readonly Sweep[]>();
 
+  /** Cells of one list mostly follow one another. */
+  #lastList: readonly Sweep[] | undefined;
   #nextKey: number;
 
   constructor(nextKey: number, work: PendingWork<HotCell>) {
@@ -65,7 +67,8 @@ export class CellBook {
   }
 
   addNew(cell: NewCell, sweep: Sweep): HotCell {
-    return this.#add(cell, NEW_CELL, [sweep]);
+    const last = this.#lastList;
+    return this.#add(cell, NEW_CELL, last?.length === 1 && last[0] === sweep ? last : [sweep]);
   }
 
   /** Back into memory, as it was stored. Its sweeps have counted it already. */
@@ -146,6 +149,11 @@ export class CellBook {
   }
 
   #list(sweeps: readonly Sweep[]): readonly Sweep[] {
+    if (sweeps === this.#lastList) return sweeps;
+    return (this.#lastList = this.#sharedList(sweeps));
+  }
+
+  #sharedList(sweeps: readonly Sweep[]): readonly Sweep[] {
     const name = sweeps.map((sweep) => sweep.seq).join(",");
     const known = this.#lists.get(name);
     if (known !== undefined) return known;

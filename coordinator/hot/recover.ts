@@ -10,7 +10,19 @@ import type { StoredCounts, StoredLease } from "../store/store.ts";
 /** Rows of one page: few enough for one turn of the event loop. */
 const PAGE = 5_000;
 
+/** @throws OccamError "store-corrupt" */
 export async function recover(hot: Hot): Promise<void> {
+  try {
+    await rebuild(hot);
+  } catch (error) {
+    // A damaged page may be read before the check has come to it; the check says it better.
+    await hot.store.sound();
+    throw error;
+  }
+  await hot.store.sound();
+}
+
+async function rebuild(hot: Hot): Promise<void> {
   for (const record of await hot.store.loadSweeps()) hot.sweeps.add(record);
   for (const counts of await hot.store.loadCounts()) count(hot, counts);
   for (const { fuseKey, ...group } of await hot.store.loadFuseGroups()) hot.work.setGroup(fuseKey, group);
@@ -31,14 +43,14 @@ function count(hot: Hot, { sweepSeq, state, diverged, cached, count: cells }: St
 
 async function restoreCells(hot: Hot): Promise<ReadonlyMap<number, HotCell>> {
   const byKey = new Map<number, HotCell>();
-  const lists = new Map<string, readonly Sweep[]>();
+  const lists = new Map<readonly number[], readonly Sweep[]>();
   for (let after = 0; ;) {
     const page = await hot.store.loadPendingCells(after, PAGE);
     if (page.length === 0) return byKey;
     for (const stored of page) {
-      const name = stored.sweeps.join();
-      const sweeps = lists.get(name) ?? hot.sweeps.bySeqs(stored.sweeps);
-      lists.set(name, sweeps);
+      const sweeps = lists.get(stored.sweeps) ?? hot.sweeps.bySeqs(stored.sweeps);
+      lists.set(stored.sweeps, sweeps);
+      for (const sweep of sweeps) sweep.counts.pending += 1;
       byKey.set(stored.key, hot.cells.restore(stored, sweeps));
     }
     after = page.at(-1)!.key;

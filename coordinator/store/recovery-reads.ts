@@ -2,8 +2,7 @@
 import { sql, type Kysely } from "kysely";
 import { asFuseKey, asLeaseToken, asSessionId, asSweepId, asWorkerId } from "../../src/core/ids.ts";
 import type { StoredCellState, SweepRecord, SweepState } from "./change.ts";
-import { joinSweeps, storedCell } from "./stored-cell.ts";
-import type { Counters, StoredCell, StoredCounts, StoredFuseGroup, StoredLease, StoredSession } from "./store.ts";
+import type { Counters, StoredCounts, StoredFuseGroup, StoredLease, StoredSession } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
 export async function loadCounters(db: Kysely<Tables>): Promise<Counters> {
@@ -61,6 +60,7 @@ export async function loadCounts(db: Kysely<Tables>): Promise<readonly StoredCou
       fn.coalesce("result.diverged", sql<number>`0`).as("diverged"),
       fn.countAll<number>().as("count"),
     ])
+    .where("cell.state", "<>", "pending")
     .groupBy((eb) => ["link.sweep_seq", "link.cached", "cell.state", eb.fn.coalesce("result.diverged", sql<number>`0`)])
     .execute();
   return rows.map((row) => ({
@@ -79,35 +79,6 @@ export async function loadFuseGroups(db: Kysely<Tables>): Promise<readonly Store
     bytesPerMember: row.bytes_per_member,
     flopsPerCell: row.flops_per_cell,
   }));
-}
-
-export async function loadPendingCells(
-  db: Kysely<Tables>,
-  afterKey: number,
-  limit: number,
-): Promise<readonly StoredCell[]> {
-  const rows = await db
-    .selectFrom("cell")
-    .selectAll()
-    // As a literal, so that the partial index on pending cells is used.
-    .where("state", "=", sql.lit("pending"))
-    .where("cell_key", ">", afterKey)
-    .orderBy("cell_key")
-    .limit(limit)
-    .execute();
-  const cells = rows.map((row) => storedCell({ ...row, digest: null, diverged: null }));
-  const [first, last] = [cells[0], cells.at(-1)];
-  if (first === undefined || last === undefined) return [];
-  // A range of keys: a list of thousands takes as long to bind as to look up.
-  const links = await db
-    .selectFrom("sweep_cell")
-    .select(["cell_key", "sweep_seq"])
-    .where("cell_key", ">=", first.key)
-    .where("cell_key", "<=", last.key)
-    .orderBy("cell_key")
-    .orderBy("sweep_seq")
-    .execute();
-  return joinSweeps(cells, links);
 }
 
 export async function loadOpenLeases(db: Kysely<Tables>): Promise<readonly StoredLease[]> {

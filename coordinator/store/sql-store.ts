@@ -10,6 +10,7 @@ import { ConfigParts, NewParts } from "./config-parts.ts";
 import { beginEpoch, deposed } from "./leader-seat.ts";
 import * as listings from "./listings.ts";
 import * as lookUps from "./look-ups.ts";
+import { loadPendingCells } from "./pending-pages.ts";
 import * as recovery from "./recovery-reads.ts";
 import type { RowWriter } from "./row-writer.ts";
 import type {
@@ -41,6 +42,8 @@ export interface SqlStoreOptions {
   readonly leaderEpoch: (transaction: Kysely<Tables>) => Promise<number>;
   /** The epoch that an election has given; undefined: the store begins one of its own. */
   readonly epoch?: bigint;
+  /** See `Store.sound`; left out: it is. */
+  readonly sound?: Promise<void>;
   /** Called before the database is closed. */
   readonly closing?: () => void;
   /** Called after it. */
@@ -85,6 +88,10 @@ export class SqlStore implements Store {
     return epoch;
   }
 
+  async sound(): Promise<void> {
+    return this.#options.sound;
+  }
+
   async #checkEpoch(transaction: Kysely<Tables>): Promise<void> {
     invariant(this.#epoch !== undefined, "a write before an epoch has begun");
     const epoch = await this.#options.leaderEpoch(transaction);
@@ -108,7 +115,7 @@ export class SqlStore implements Store {
   }
 
   async loadPendingCells(afterKey: number, limit: number): Promise<readonly StoredCell[]> {
-    return recovery.loadPendingCells(this.#db, afterKey, limit);
+    return loadPendingCells(this.#db, afterKey, limit);
   }
 
   async loadOpenLeases(): Promise<readonly StoredLease[]> {

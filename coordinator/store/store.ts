@@ -75,7 +75,7 @@ export interface StoredStream {
   readonly nextOffset: number;
 }
 
-/** Cells of a sweep by their stored state. */
+/** Cells of a sweep by their stored state; pending ones are not counted, for they are all read. */
 export interface StoredCounts {
   readonly sweepSeq: number;
   readonly state: StoredCellState;
@@ -158,6 +158,12 @@ export interface Store {
   apply(changes: readonly Change[]): Promise<void>;
   /** Larger than at any start before. What is applied from then on belongs to it; before it nothing can be. */
   beginEpoch(): Promise<bigint>;
+
+  /**
+   * Settles when the store has been looked through for damage, which goes on beside the first reads.
+   * @throws OccamError "store-corrupt": nothing may be served from it
+   */
+  sound(): Promise<void>;
 
   // What a coordinator is rebuilt from.
   loadCounters(): Promise<Counters>;

@@ -1,10 +1,13 @@
 /** The calls of the simulated operators and workers of a benchmark, over real gRPC. */
-import { ControlServiceService, type Grant, type SyncResponse } from "../../../proto/gen/occam/v1/control.ts";
+import { CommitOutcome, ControlServiceService, LeasePhase, type Grant, type SyncResponse } from "../../../proto/gen/occam/v1/control.ts";
 import { OperatorServiceService, SweepState, type Sweep } from "../../../proto/gen/occam/v1/operator.ts";
 import { systemClock } from "../../../src/core/clock.ts";
-import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../../../src/core/version.ts";
+import { NUMERICS_VERSION, PACKAGE_VERSION, PROTOCOL_VERSION } from "../../../src/core/version.ts";
 import { callUnary } from "../../../src/rpc/client-calls.ts";
 import type { Connection } from "../../../src/rpc/client.ts";
+import { resultDigest } from "../../../src/result/cell-result.ts";
+import { resultToJson } from "../../../src/wire/cell-outcome.ts";
+import { wholeResult } from "../../support/whole-result.ts";
 
 const SUBMIT_LIMIT_MS = 600_000;
 const POLL_MS = 50;
@@ -48,7 +51,7 @@ export async function timed(call: () => Promise<unknown>): Promise<number> {
 
 export interface Held {
   readonly token: bigint;
-  readonly phase: number;
+  readonly phase: LeasePhase;
 }
 
 export interface SyncSaid {
@@ -73,9 +76,10 @@ export function sync(connection: Connection, workerId: string, said: SyncSaid = 
       host: "bench",
       pid: 1,
       packageVersion: PACKAGE_VERSION,
+      numericsVersion: NUMERICS_VERSION,
     },
     freeSlots,
-    held: held.map(({ token, phase }) => ({ token, phase, step: 1n, steps: 2n })) as never,
+    held: held.map(({ token, phase }) => ({ token, phase, step: 1n, steps: 2n })),
     draining: false,
     waitMs,
   };
@@ -92,11 +96,38 @@ export async function takeShard(
     const { grants } = await sync(connection, workerId, { freeSlots: 1, waitMs: 1_000 });
     const [grant] = grants;
     if (grant === undefined) continue;
-    await sync(connection, workerId, { held: [{ token: grant.token, phase: 2 }] });
+    await sync(connection, workerId, { held: [{ token: grant.token, phase: LeasePhase.LEASE_PHASE_TRAIN }] });
     return grant;
   }
   return undefined;
 }
+
+/** Ends a cell with a result that nothing was computed for. */
+export async function commit(connection: Connection, workerId: string, token: bigint, cellId: string): Promise<void> {
+  const { json, digest } = noOpResult();
+  const { outcome } = await callUnary(
+    connection.control,
+    ControlServiceService.commit,
+    {
+      workerId,
+      sessionId: `session-of-${workerId}`,
+      cellId,
+      token,
+      outcome: { $case: "result", value: { json, digest, metricCount: 0n, logCount: 0n } },
+    },
+    { deadlineMs: 60_000 },
+  );
+  if (outcome !== CommitOutcome.COMMIT_OUTCOME_COMMITTED) throw new Error(`a commit was answered with ${outcome}`);
+}
+
+/** Different from call to call, as results are. */
+function noOpResult(): { readonly json: string; readonly digest: string } {
+  results += 1;
+  const result = wholeResult({ trainLoss: results / 1024 });
+  return { json: resultToJson(result), digest: resultDigest(result) };
+}
+
+let results = 0;
 
 /** The value below which this share of the readings is. */
 export function quantileOf(readings: readonly number[], share: number): number {
