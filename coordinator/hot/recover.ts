@@ -7,8 +7,8 @@ import { endLease } from "../lease/attempts.ts";
 import { LIMITS } from "../limits.ts";
 import type { StoredCounts, StoredLease } from "../store/store.ts";
 
-/** Rows of one page: few enough for one turn of the event loop. */
-const PAGE = 5_000;
+/** Cells of one page: some megabytes of text. */
+const PAGE = 20_000;
 
 /** @throws OccamError "store-corrupt" */
 export async function recover(hot: Hot): Promise<void> {
@@ -27,8 +27,9 @@ async function rebuild(hot: Hot): Promise<void> {
   for (const counts of await hot.store.loadCounts()) count(hot, counts);
   for (const { fuseKey, ...group } of await hot.store.loadFuseGroups()) hot.work.setGroup(fuseKey, group);
   hot.sessions.restore(await hot.store.loadSessions(LIMITS.sessions), await hot.store.loadCommitCounts());
-  const byKey = await restoreCells(hot);
-  for (const lease of await hot.store.loadOpenLeases()) restoreLease(hot, lease, byKey);
+  const leases = await hot.store.loadOpenLeases();
+  const leased = await restoreCells(hot, new Set(leases.flatMap((lease) => lease.openCells)));
+  for (const lease of leases) restoreLease(hot, lease, leased);
   await hot.writer.settled();
 }
 
@@ -41,7 +42,8 @@ function count(hot: Hot, { sweepSeq, state, diverged, cached, count: cells }: St
   if (cached) sweep.counts.cached += cells;
 }
 
-async function restoreCells(hot: Hot): Promise<ReadonlyMap<number, HotCell>> {
+/** Those of `wanted` by their keys. */
+async function restoreCells(hot: Hot, wanted: ReadonlySet<number>): Promise<ReadonlyMap<number, HotCell>> {
   const byKey = new Map<number, HotCell>();
   const lists = new Map<readonly number[], readonly Sweep[]>();
   for (let after = 0; ;) {
@@ -51,7 +53,8 @@ async function restoreCells(hot: Hot): Promise<ReadonlyMap<number, HotCell>> {
       const sweeps = lists.get(stored.sweeps) ?? hot.sweeps.bySeqs(stored.sweeps);
       lists.set(stored.sweeps, sweeps);
       for (const sweep of sweeps) sweep.counts.pending += 1;
-      byKey.set(stored.key, hot.cells.restore(stored, sweeps));
+      const cell = hot.cells.restore(stored, sweeps);
+      if (wanted.has(stored.key)) byKey.set(stored.key, cell);
     }
     after = page.at(-1)!.key;
   }

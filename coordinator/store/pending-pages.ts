@@ -1,6 +1,7 @@
 /**
  * Pending cells in large pages, for a start with a million of them: each column of a page comes as one text, for a value of a
- * row costs a driver several times what a piece of a text does. Both databases know `string_agg`.
+ * row costs a driver several times what a piece of a text does. Both databases know `string_agg`, and give it the rows of a
+ * sorted subquery in their order; to sort them in the call would cost as much again.
  */
 import { sql, type Kysely } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
@@ -33,6 +34,7 @@ export async function loadPendingCells(
   const [page] = rows;
   if (page === undefined || page.keys === null) return [];
   const keys = page.keys.split(BETWEEN).map(Number);
+  invariant(isAscending(keys), "a page of pending cells comes in the order of keys");
   const sweepsOf = await loadSweepsOf(db, keys);
   const [ids, scopes, fuseKeys, figures] = [page.ids, page.scopes, page.fuse_keys, page.figures].map((text) =>
     text.split(BETWEEN),
@@ -63,7 +65,7 @@ const FIGURES = `case when attempts = 0 and lost = 0 and failed = 0 and oom = 0 
   else attempts || ',' || lost || ',' || failed || ',' || oom || ',' || width_limit end`;
 
 const column = (expression: string, name: string) =>
-  sql.raw(`string_agg(${expression}, '${BETWEEN}' order by cell_key) as ${name}`);
+  sql.raw(`string_agg(${expression}, '${BETWEEN}') as ${name}`);
 
 type Figures = readonly [attempts: number, lost: number, failed: number, oom: number, widthLimit: number];
 
@@ -77,9 +79,9 @@ function figuresOf(text: string): Figures {
 async function loadSweepsOf(db: Kysely<Tables>, keys: readonly number[]): Promise<readonly (readonly number[])[]> {
   // A range of keys: a list of thousands takes as long to bind as to look up.
   const { rows } = await sql<{ readonly keys: string | null; readonly seqs: string }>`
-    select string_agg(cast(cell_key as text), ${sql.lit(BETWEEN)} order by cell_key, sweep_seq) as keys,
-      string_agg(cast(sweep_seq as text), ${sql.lit(BETWEEN)} order by cell_key, sweep_seq) as seqs
-    from sweep_cell where cell_key >= ${keys[0]} and cell_key <= ${keys.at(-1)}`.execute(db);
+    select ${column("cast(cell_key as text)", "keys")}, ${column("cast(sweep_seq as text)", "seqs")}
+    from (select cell_key, sweep_seq from sweep_cell where cell_key >= ${keys[0]} and cell_key <= ${keys.at(-1)}
+      order by cell_key, sweep_seq) as links`.execute(db);
   const linked = rows[0]?.keys?.split(BETWEEN).map(Number) ?? [];
   const seqs = rows[0]?.seqs?.split(BETWEEN) ?? [];
   const lists = new Map<string, readonly number[]>();
@@ -88,15 +90,17 @@ async function loadSweepsOf(db: Kysely<Tables>, keys: readonly number[]): Promis
     lists.set(text, known);
     return known;
   };
+  invariant(isAscending(linked), "the sweeps of cells come in the order of the cells");
   let place = 0;
   return keys.map((key) => {
     while (place < linked.length && linked[place]! < key) place += 1;
     const from = place;
     while (linked[place] === key) place += 1;
-    invariant(seqs.length === linked.length, "each link of a cell has a sweep");
     return listOf(place === from + 1 ? seqs[from]! : seqs.slice(from, place).join(","));
   });
 }
+
+const isAscending = (keys: readonly number[]): boolean => keys.every((key, at) => at === 0 || keys[at - 1]! <= key);
 
 /** One object for equal texts: a million cells share a few. */
 class SameTexts {
