@@ -26,6 +26,8 @@ export const LIMITS = {
   heldLeases: 1_024,
   /** Shards that one sync can ask for. */
   slotsPerSync: 16,
+  /** Commits of one call; each may be as large as a result. */
+  commitsPerCall: 256,
   /** Cells of one fused program, whatever a worker asks for. */
   shardCells: 1024,
   /** One log line; the rest is cut and the cut is marked. */

@@ -123,7 +123,11 @@ async function reply(hot: Hot, session: WorkerSession, held: readonly Held[]): P
     ttlMs: hot.timings.leaseTtlMs,
     fuseKey: lease.fuseKey,
     traceparent: lease.traceparent,
-    cells: cellsOf[index]!.map(({ key, id, attempt }) => ({ cellId: id, configJson: configOf(configs, key, id), attempt })),
+    cells: cellsOf[index]!.map(({ key, id, attempt }) => ({
+      cellId: id,
+      configJson: configOf(configs, key, id),
+      attempt,
+    })),
   }));
   return { fenced: false, grants, renewals, revocations };
 }

@@ -64,8 +64,7 @@ export async function loadPendingCells(
 const FIGURES = `case when attempts = 0 and lost = 0 and failed = 0 and oom = 0 and width_limit = 0 then ''
   else attempts || ',' || lost || ',' || failed || ',' || oom || ',' || width_limit end`;
 
-const column = (expression: string, name: string) =>
-  sql.raw(`string_agg(${expression}, '${BETWEEN}') as ${name}`);
+const column = (expression: string, name: string) => sql.raw(`string_agg(${expression}, '${BETWEEN}') as ${name}`);
 
 type Figures = readonly [attempts: number, lost: number, failed: number, oom: number, widthLimit: number];
 

@@ -103,9 +103,7 @@ export class SweepDesk {
 
   /** What fails there has failed the writer, which everybody hears of. */
   #inBackground(work: Promise<void>): void {
-    const done = work
-      .catch(() => undefined)
-      .finally(() => this.#background.delete(done));
+    const done = work.catch(() => undefined).finally(() => this.#background.delete(done));
     this.#background.add(done);
   }
 

@@ -27,13 +27,7 @@ export interface Bar {
 }
 
 /** A single reading beside what it is to reach. */
-export function against(
-  name: string,
-  unit: string,
-  value: number,
-  bar: Bar | undefined,
-  method: string,
-): Measurement {
+export function against(name: string, unit: string, value: number, bar: Bar | undefined, method: string): Measurement {
   const plain = { name, value, unit, spread: null, ratio: null, against: "", method };
   return bar === undefined ? plain : { ...plain, bar };
 }

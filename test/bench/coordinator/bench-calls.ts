@@ -1,5 +1,12 @@
 /** The calls of the simulated operators and workers of a benchmark, over real gRPC. */
-import { CommitOutcome, ControlServiceService, LeasePhase, type Grant, type SyncResponse } from "../../../proto/gen/occam/v1/control.ts";
+import {
+  CommitOutcome,
+  ControlServiceService,
+  LeasePhase,
+  type CommitRequest,
+  type Grant,
+  type SyncResponse,
+} from "../../../proto/gen/occam/v1/control.ts";
 import { OperatorServiceService, SweepState, type Sweep } from "../../../proto/gen/occam/v1/operator.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { NUMERICS_VERSION, PACKAGE_VERSION, PROTOCOL_VERSION } from "../../../src/core/version.ts";
@@ -91,9 +98,11 @@ export async function takeShard(
   connection: Connection,
   workerId: string,
   over: () => boolean = () => false,
+  maxFuseWidth?: number,
 ): Promise<Grant | undefined> {
+  const width = maxFuseWidth === undefined ? {} : { maxFuseWidth };
   while (!over()) {
-    const { grants } = await sync(connection, workerId, { freeSlots: 1, waitMs: 1_000 });
+    const { grants } = await sync(connection, workerId, { freeSlots: 1, waitMs: 1_000, ...width });
     const [grant] = grants;
     if (grant === undefined) continue;
     await sync(connection, workerId, { held: [{ token: grant.token, phase: LeasePhase.LEASE_PHASE_TRAIN }] });
@@ -102,23 +111,28 @@ export async function takeShard(
   return undefined;
 }
 
-/** Ends a cell with a result that nothing was computed for. */
-export async function commit(connection: Connection, workerId: string, token: bigint, cellId: string): Promise<void> {
-  const { json, digest } = noOpResult();
-  const { outcome } = await callUnary(
-    connection.control,
-    ControlServiceService.commit,
-    {
-      workerId,
-      sessionId: `session-of-${workerId}`,
-      cellId,
-      token,
-      outcome: { $case: "result", value: { json, digest, metricCount: 0n, logCount: 0n } },
-    },
-    { deadlineMs: 60_000 },
-  );
-  if (outcome !== CommitOutcome.COMMIT_OUTCOME_COMMITTED) throw new Error(`a commit was answered with ${outcome}`);
+/** Ends cells with results that nothing was computed for; one or several in a call. */
+export async function commit(
+  connection: Connection,
+  workerId: string,
+  token: bigint,
+  cellIds: readonly string[],
+): Promise<void> {
+  const commits = cellIds.map((cellId): CommitRequest => {
+    const value = { ...noOpResult(), metricCount: 0n, logCount: 0n };
+    return { workerId, sessionId: `session-of-${workerId}`, cellId, token, outcome: { $case: "result", value } };
+  });
+  const { control } = connection;
+  const responses =
+    commits.length === 1
+      ? [await callUnary(control, ControlServiceService.commit, commits[0]!, COMMIT_SETTINGS)]
+      : (await callUnary(control, ControlServiceService.commitAll, { commits }, COMMIT_SETTINGS)).responses;
+  for (const { outcome } of responses) {
+    if (outcome !== CommitOutcome.COMMIT_OUTCOME_COMMITTED) throw new Error(`a commit was answered with ${outcome}`);
+  }
 }
+
+const COMMIT_SETTINGS = { deadlineMs: 60_000 };
 
 /** Different from call to call, as results are. */
 function noOpResult(): { readonly json: string; readonly digest: string } {

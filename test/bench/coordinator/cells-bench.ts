@@ -5,15 +5,20 @@ import { commit, submit, takeShard } from "./bench-calls.ts";
 import { sweepOfSize } from "./bench-sweep.ts";
 import { CoordinatorProcess } from "./coordinator-process.ts";
 
-/** A worker commits the cells of its shard as they end: so many at once. */
-const COMMITS_AT_ONCE = 16;
+/** Calls that a worker has under way. */
+const CALLS_AT_ONCE = 4;
 
-export async function cellsRows(
-  store: string,
-  cells: number,
-  workers: number,
-  place: string,
-): Promise<readonly Measurement[]> {
+export interface CellsLoad {
+  readonly cells: number;
+  readonly workers: number;
+  /** Cells that end together and are committed by one call: the cells of a fused program do. */
+  readonly perCall: number;
+  /** "sqlite" or "postgres", for the rows' names. */
+  readonly place: string;
+}
+
+export async function cellsRows(store: string, load: CellsLoad): Promise<readonly Measurement[]> {
+  const { cells, workers, perCall, place } = load;
   const coordinator = await CoordinatorProcess.start(store);
   const operator = coordinator.connect();
   await submit(operator, sweepOfSize("no-op", cells));
@@ -26,13 +31,13 @@ export async function cellsRows(
       const grant = await takeShard(connection, workerId, () => left === 0);
       if (grant === undefined) break;
       const open = grant.cells.map(({ cellId }) => cellId);
-      const oneByOne = async (): Promise<void> => {
-        for (let cellId = open.pop(); cellId !== undefined; cellId = open.pop()) {
-          await commit(connection, workerId, grant.token, cellId);
-          left -= 1;
+      const commitAll = async (): Promise<void> => {
+        for (let part = open.splice(0, perCall); part.length > 0; part = open.splice(0, perCall)) {
+          await commit(connection, workerId, grant.token, part);
+          left -= part.length;
         }
       };
-      await Promise.all(Array.from({ length: COMMITS_AT_ONCE }, oneByOne));
+      await Promise.all(Array.from({ length: CALLS_AT_ONCE }, commitAll));
     }
     connection.close();
   };
@@ -42,10 +47,11 @@ export async function cellsRows(
   const memoryMb = coordinator.memoryMb("peak");
   operator.close();
   await coordinator.stop();
-  const how = `${workers} workers, ${cells.toLocaleString("en")} no-op cells, one call a commit`;
+  const calls = perCall === 1 ? "a call for each commit" : `${perCall} commits a call`;
+  const how = `${workers} workers, ${cells.toLocaleString("en")} no-op cells, ${calls}`;
   return [
-    against(`coordinator CPU per cell, ${place}`, "us", perCellUs, { floor: 50, stretch: 20, most: true }, `/proc: user and system, all threads; ${how}`), // prettier-ignore
-    against(`durable cells, ${place}`, "1/s", cells / seconds, { floor: 20_000, stretch: 100_000, most: false }, `${how}; the workers on the same machine`), // prettier-ignore
-    against(`memory at the most, ${place}`, "MB", memoryMb, undefined, "VmHWM"),
+    against(`coordinator CPU per cell, ${calls}, ${place}`, "us", perCellUs, { floor: 50, stretch: 20, most: true }, `/proc: user and system, all threads; ${how}`), // prettier-ignore
+    against(`durable cells, ${calls}, ${place}`, "1/s", cells / seconds, { floor: 20_000, stretch: 100_000, most: false }, `${how}; the workers on the same machine`), // prettier-ignore
+    against(`memory of the coordinator, ${calls}, ${place}`, "MB", memoryMb, undefined, `VmHWM; ${how}`),
   ];
 }
