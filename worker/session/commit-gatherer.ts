@@ -24,8 +24,8 @@ export interface CommitCalls {
 interface Waiting {
   readonly request: CommitRequest;
   readonly settings: Settings;
-  resolve(answer: CommitResponse | Promise<CommitResponse>): void;
-  reject(error: unknown): void;
+  readonly resolve: (answer: CommitResponse | Promise<CommitResponse>) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export class CommitGatherer {

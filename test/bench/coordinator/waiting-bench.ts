@@ -35,7 +35,7 @@ export async function startRows(store: string, sweeps: number, workers: number):
   await systemClock.sleep(1_000);
   for (let number = 0; number < sweeps; number += 1) {
     submittedMs = systemClock.monotonicMs();
-    await submit(operator, sweepOfSize(`s${number}`, 1));
+    await submit(operator, sweepOfSize(`s${number}`, 1, (1 + number) / 1_024));
     while (tookMs.length <= number) await systemClock.sleep(1);
     await systemClock.sleep(10);
   }
