@@ -19,10 +19,10 @@ export async function startRows(store: string, sweeps: number, workers: number):
   const operator = coordinator.connect();
   const tookMs: number[] = [];
   let submittedMs = 0;
-  let over = false;
+  const over = new AbortController();
   const work = async (workerId: string): Promise<void> => {
     const connection = coordinator.connect();
-    while (!over) {
+    while (!over.signal.aborted) {
       const { grants } = await sync(connection, workerId, { freeSlots: 1, waitMs: 2_000 });
       const [grant] = grants;
       if (grant === undefined) continue;
@@ -39,7 +39,7 @@ export async function startRows(store: string, sweeps: number, workers: number):
     while (tookMs.length <= number) await systemClock.sleep(1);
     await systemClock.sleep(10);
   }
-  over = true;
+  over.abort();
   await Promise.all(working);
   operator.close();
   await coordinator.stop();
