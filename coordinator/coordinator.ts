@@ -17,6 +17,7 @@ import { recover } from "./hot/recover.ts";
 import { SessionBook } from "./hot/session-book.ts";
 import { SweepBook } from "./hot/sweep-book.ts";
 import { IngestGate } from "./ingest/ingest-gate.ts";
+import { WorkerNews } from "./hot/worker-news.ts";
 import { push, type PushCommand, type PushReply } from "./ingest/push.ts";
 import { StreamBook } from "./ingest/stream-book.ts";
 import { endLease, retryDue } from "./lease/attempts.ts";
@@ -191,7 +192,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     health: new HealthBook(timings),
     sweeps: new SweepBook(counters.nextSweepSeq),
     streams: new StreamBook(counters.nextStreamId, counters.nextLogSeq),
-    workerNews: new ChangeSignal(),
+    workerNews: new WorkerNews(),
     workerChanges: new ChangeSignal(),
     logChanges: new ChangeSignal(),
   };

@@ -14,9 +14,9 @@ export const LIMITS = {
   submissions: 8,
   /** Name of a spec's file. */
   fileNameChars: 1_024,
-  /** Points of a grid that are turned into cells between two turns of the event loop, at the most ... */
-  expandChunk: 512,
-  /** ... and for how long: as much as a heartbeat may wait. */
+  /** Points of a grid that become cells in one transaction: of the pages that it writes, more rows share one. */
+  expandChunk: 2_048,
+  /** How long they are made between two turns of the event loop: as much as a heartbeat may wait. */
   expandSliceMs: 8,
   /** Ids and other short texts come from our own programs; a longer one is none. */
   idChars: 256,
@@ -26,6 +26,8 @@ export const LIMITS = {
   heldLeases: 1_024,
   /** Shards that one sync can ask for. */
   slotsPerSync: 16,
+  /** Commits of one call; each may be as large as a result. */
+  commitsPerCall: 256,
   /** Cells of one fused program, whatever a worker asks for. */
   shardCells: 1024,
   /** A stored result, JSON. Estimates hold figures, never draws. */

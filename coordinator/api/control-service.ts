@@ -1,6 +1,8 @@
 /** ControlService: decodes, calls the coordinator, encodes. */
 import {
   ControlServiceService,
+  type CommitAllRequest,
+  type CommitAllResponse,
   type CommitRequest,
   type CommitResponse,
   type ControlServiceServer,
@@ -12,7 +14,7 @@ import { OccamError } from "../../src/core/errors.ts";
 import { asCellId, asLeaseToken, type WorkerId } from "../../src/core/ids.ts";
 import { agreeOnProtocol, PROTOCOL, type ProtocolRange } from "../../src/core/protocol.ts";
 import { traced } from "../../src/core/trace.ts";
-import { unary } from "../../src/rpc/adapters.ts";
+import { unary, type CallContext } from "../../src/rpc/adapters.ts";
 import type { Service } from "../../src/rpc/server.ts";
 import { commitOutcome, failureKind, leasePhase } from "../../src/wire/enums.ts";
 import type { Coordinator } from "../coordinator.ts";
@@ -31,6 +33,17 @@ export function controlService(
   owners: WorkerOwners,
   protocol: ProtocolRange = PROTOCOL,
 ): Service {
+  const commitOne = async (
+    request: CommitRequest,
+    { principal, traceparent }: Pick<CallContext, "principal" | "traceparent">,
+  ): Promise<CommitResponse> => {
+    const command = decodeCommit(request, owners.claim(request.workerId, principal));
+    return traced(coordinator.hot.tracer, "Commit", traceparent, async (span) => {
+      const { outcome, detail } = await coordinator.commit(command);
+      span.set({ "occam.cell": command.cellId, "occam.worker": command.workerId, "occam.outcome": outcome });
+      return { outcome: commitOutcome.toWire(outcome), detail };
+    });
+  };
   const implementation: Record<keyof typeof ControlServiceService, unknown> = {
     sync: unary<SyncRequest, SyncResponse>(async (request, context) => {
       const version = agreedVersion(request, protocol);
@@ -38,13 +51,10 @@ export function controlService(
       const reply = await coordinator.sync(command, context.signal);
       return encodeSync(coordinator, reply, version);
     }),
-    commit: unary<CommitRequest, CommitResponse>(async (request, { principal, traceparent }) => {
-      const command = decodeCommit(request, owners.claim(request.workerId, principal));
-      return traced(coordinator.hot.tracer, "Commit", traceparent, async (span) => {
-        const { outcome, detail } = await coordinator.commit(command);
-        span.set({ "occam.cell": command.cellId, "occam.worker": command.workerId, "occam.outcome": outcome });
-        return { outcome: commitOutcome.toWire(outcome), detail };
-      });
+    commit: unary<CommitRequest, CommitResponse>(commitOne),
+    commitAll: unary<CommitAllRequest, CommitAllResponse>(async ({ commits }, context) => {
+      atMost(commits.length, LIMITS.commitsPerCall, "commits");
+      return { responses: await Promise.all(commits.map((request) => commitOne(request, context))) };
     }),
   };
   return { definition: ControlServiceService, implementation: implementation as unknown as ControlServiceServer };

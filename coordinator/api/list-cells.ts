@@ -7,6 +7,7 @@ import { storedState } from "../hot/cell-book.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import { LIMITS } from "../limits.ts";
+import type { StoredCellState } from "../store/change.ts";
 import type { CellQuery, CellRow } from "../store/store.ts";
 import { onlyCell } from "./only-cell.ts";
 import { atMost } from "./within.ts";
@@ -21,7 +22,7 @@ export async function listCells(
   atMost(request.states.length, LIMITS.stateFilters, "states");
   const wanted = new Set(request.states.map((state) => cellState.fromWire(state)));
   const logLines = Math.min(request.logLines, LIMITS.explainedLines);
-  const states = [...new Set([...wanted].map(storedState))];
+  const states = [...new Set([...wanted].flatMap(storedStates))];
   const idPrefix = request.cellId === "" ? "" : await onlyCell(hot, sweep, request.cellId);
   const query: CellQuery = { sweepSeq: sweep.seq, states, idPrefix };
   await hot.writer.settled();
@@ -44,6 +45,12 @@ export async function listCells(
   }
 }
 
+/** The states that a cell in this state may have in the store. */
+function storedStates(state: RecordState): readonly StoredCellState[] {
+  if (state === "cancelled") return ["cancelled", "pending"];
+  return [storedState(state)];
+}
+
 function cellMessage(row: CellRow, state: RecordState, logTail: readonly string[]): ListCellsResponse {
   return {
     cellId: row.id,
@@ -64,9 +71,13 @@ function cellMessage(row: CellRow, state: RecordState, logTail: readonly string[
   };
 }
 
-/** A pending cell may be leased or running: memory knows. What has ended in memory and not in the store is still running. */
+/**
+ * A pending cell may be leased or running: memory knows. What has ended in memory and not in the store is still running; but for
+ * a cancelled cell, whose sweep says so in the store already.
+ */
 export function liveState(hot: Hot, row: CellRow): RecordState {
   if (row.state !== "pending") return row.state;
   const live = hot.cells.get(row.scope, row.id)?.life.state.kind ?? "pending";
-  return live === "pending" || live === "leased" || live === "retry-wait" ? live : "running";
+  const isShown = live === "pending" || live === "leased" || live === "retry-wait" || live === "cancelled";
+  return isShown ? live : "running";
 }

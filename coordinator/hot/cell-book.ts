@@ -40,6 +40,9 @@ interface Entry extends HotCell {
   queue: WorkQueue<HotCell> | undefined;
 }
 
+/** Of a cell that was cancelled before it ever ran: a million of them share it. */
+const CANCELLED_NEW = transition(NEW_CELL, { kind: "cancelled" });
+
 export class CellBook {
   readonly #cells = new Map<string, Entry>();
   readonly #work: PendingWork<HotCell>;
@@ -47,6 +50,8 @@ export class CellBook {
   /** Lists of sweeps by their seqs, so that a million cells share one. */
   readonly #lists = new Map<string, readonly Sweep[]>();
 
+  /** Cells of one list mostly follow one another. */
+  #lastList: readonly Sweep[] | undefined;
   #nextKey: number;
 
   constructor(nextKey: number, work: PendingWork<HotCell>) {
@@ -78,7 +83,8 @@ export class CellBook {
   }
 
   addNew(cell: NewCell, sweep: Sweep): HotCell {
-    return this.#add(cell, NEW_CELL, [sweep]);
+    const last = this.#lastList;
+    return this.#add(cell, NEW_CELL, last?.length === 1 && last[0] === sweep ? last : [sweep]);
   }
 
   /** Back into memory, as it was stored. Its sweeps have counted it already. */
@@ -98,7 +104,7 @@ export class CellBook {
   /** Applies the event; undefined when it does not concern the cell. */
   apply(cell: HotCell, event: CellEvent): CellState | undefined {
     const entry = this.#entry(cell);
-    const next = transition(entry.life, event);
+    const next = event.kind === "cancelled" && entry.life === NEW_CELL ? CANCELLED_NEW : transition(entry.life, event);
     if (next === undefined) return undefined;
     for (const sweep of entry.sweeps) {
       sweep.countOut(entry.life);
@@ -158,6 +164,11 @@ export class CellBook {
   }
 
   #list(sweeps: readonly Sweep[]): readonly Sweep[] {
+    if (sweeps === this.#lastList) return sweeps;
+    return (this.#lastList = this.#sharedList(sweeps));
+  }
+
+  #sharedList(sweeps: readonly Sweep[]): readonly Sweep[] {
     const name = sweeps.map((sweep) => sweep.seq).join(",");
     const known = this.#lists.get(name);
     if (known !== undefined) return known;

@@ -25,6 +25,7 @@ import type { LeaseBook } from "./lease-book.ts";
 import type { LeaseClock } from "./lease-clock.ts";
 import type { SessionBook } from "./session-book.ts";
 import type { SweepBook } from "./sweep-book.ts";
+import type { WorkerNews } from "./worker-news.ts";
 
 export interface Hot {
   readonly clock: Clock;
@@ -54,7 +55,7 @@ export interface Hot {
   readonly sweeps: SweepBook;
   readonly streams: StreamBook;
   /** There may be something new for a worker that waits: work, a revocation, a newer session. */
-  readonly workerNews: ChangeSignal;
+  readonly workerNews: WorkerNews;
   /** A worker has changed, for those who watch. */
   readonly workerChanges: ChangeSignal;
   /** Log lines have become durable. */

@@ -1,25 +1,36 @@
 /** Rebuilds the coordinator's memory from its store at a start. */
-import { afterDurable, type Hot } from "./hot.ts";
+import type { Hot } from "./hot.ts";
 import { giverOf, type HotCell } from "./cell-book.ts";
 import type { Sweep } from "./sweep.ts";
-import { cancelCell } from "../sweep/cancel-cells.ts";
 import { adoptableLease } from "../lease/lease-state.ts";
 import { endLease } from "../lease/attempts.ts";
 import { LIMITS } from "../limits.ts";
 import type { StoredCounts, StoredLease } from "../store/store.ts";
 
-/** Rows of one page: few enough for one turn of the event loop. */
-const PAGE = 5_000;
+/** Cells of one page: some megabytes of text. */
+const PAGE = 20_000;
 
+/** @throws OccamError "store-corrupt" */
 export async function recover(hot: Hot): Promise<void> {
+  try {
+    await rebuild(hot);
+  } catch (error) {
+    // A damaged page may be read before the check has come to it; the check says it better.
+    await hot.store.sound();
+    throw error;
+  }
+  await hot.store.sound();
+}
+
+async function rebuild(hot: Hot): Promise<void> {
   for (const record of await hot.store.loadSweeps()) hot.sweeps.add(record);
   for (const counts of await hot.store.loadCounts()) count(hot, counts);
   for (const { fuseKey, ...group } of await hot.store.loadFuseGroups()) hot.work.setGroup(fuseKey, group);
   hot.sessions.restore(await hot.store.loadSessions(LIMITS.sessions), await hot.store.loadCommitCounts());
   hot.health.restore(await hot.store.loadBrokenWorkers(), hot.leaseClock.nowMs());
-  const byKey = await restoreCells(hot);
-  for (const lease of await hot.store.loadOpenLeases()) restoreLease(hot, lease, byKey);
-  cancelUnwanted(hot);
+  const leases = await hot.store.loadOpenLeases();
+  const leased = await restoreCells(hot, new Set(leases.flatMap((lease) => lease.openCells)));
+  for (const lease of leases) restoreLease(hot, lease, leased);
   await hot.writer.settled();
 }
 
@@ -33,17 +44,22 @@ function count(hot: Hot, { sweepSeq, state, diverged, cached, count: cells, faul
   if (cached) sweep.counts.cached += cells;
 }
 
-async function restoreCells(hot: Hot): Promise<ReadonlyMap<number, HotCell>> {
+/** Those of `wanted` by their keys. */
+async function restoreCells(hot: Hot, wanted: ReadonlySet<number>): Promise<ReadonlyMap<number, HotCell>> {
   const byKey = new Map<number, HotCell>();
-  const lists = new Map<string, readonly Sweep[]>();
+  const lists = new Map<readonly number[], readonly Sweep[]>();
   for (let after = 0; ;) {
     const page = await hot.store.loadPendingCells(after, PAGE);
     if (page.length === 0) return byKey;
     for (const stored of page) {
-      const name = stored.sweeps.join();
-      const sweeps = lists.get(name) ?? hot.sweeps.bySeqs(stored.sweeps);
-      lists.set(name, sweeps);
-      byKey.set(stored.key, hot.cells.restore(stored, sweeps));
+      const sweeps = lists.get(stored.sweeps) ?? hot.sweeps.bySeqs(stored.sweeps);
+      lists.set(stored.sweeps, sweeps);
+      for (const sweep of sweeps) {
+        sweep.counts.pending += 1;
+        if (stored.attempts > 0) sweep.countFaults(stored);
+      }
+      const cell = hot.cells.restore(stored, sweeps);
+      if (wanted.has(stored.key)) byKey.set(stored.key, cell);
     }
     after = page.at(-1)!.key;
   }
@@ -62,15 +78,4 @@ function restoreLease(hot: Hot, stored: StoredLease, byKey: ReadonlyMap<number, 
   const session = hot.sessions.get(workerId);
   if (session?.sessionId === sessionId) hot.sessions.attach(session, lease);
   if (cells.length === 0) endLease(hot, lease, { kind: "emptied" });
-}
-
-/** Open cells of cancelled sweeps: their cancellation was cut short. */
-function cancelUnwanted(hot: Hot): void {
-  const unwanted = [...hot.cells.all()].filter((cell) => cell.sweeps.every((sweep) => sweep.state !== "running"));
-  if (unwanted.length === 0) return;
-  for (const cell of unwanted) cancelCell(hot, cell);
-  hot.writer.write({ kind: "cells-cancelled", cellKeys: unwanted.map((cell) => cell.key) });
-  afterDurable(hot, () => {
-    for (const cell of unwanted) hot.cells.evict(cell);
-  });
 }

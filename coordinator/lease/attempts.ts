@@ -40,7 +40,7 @@ export function endAttempt(hot: Hot, cell: HotCell, fault: Fault): void {
     { kind: "cell-changed", cellKey: cell.key, figures: figuresOf(cell.life) },
   );
   afterDurable(hot, () => forgetStreams(hot, cell.key, event.token));
-  if (next.kind === "pending") hot.workerNews.changed();
+  if (next.kind === "pending") hot.workerNews.work();
   const { worker, token, reason } = fault;
   if (event.kind === "lost" || event.kind === "failed") {
     const trouble = { token, cellKey: cell.key, loss: event.kind === "lost", reason };
@@ -89,7 +89,7 @@ function retryAfterMs({ timings }: Hot, { id, life }: HotCell): number {
 export function retryDue(hot: Hot, nowMs: number): void {
   let any = false;
   for (const cell of hot.cells.waiting) any = hot.cells.apply(cell, { kind: "time", nowMs }) !== undefined || any;
-  if (any) hot.workerNews.changed();
+  if (any) hot.workerNews.work();
 }
 
 function suspectSweeps(hot: Hot, cell: HotCell, reason: string): void {
@@ -116,7 +116,7 @@ export function closeMember(hot: Hot, token: LeaseToken, cellId: CellId, end: At
   const lease = hot.leases.get(token);
   if (lease?.members.has(cellId) !== true) return;
   hot.leases.endMember(lease, cellId, end, revoked);
-  if (revoked !== "") hot.workerNews.changed();
+  if (revoked !== "") hot.workerNews.ofWorker(lease.workerId);
   if (lease.open === 0) endLease(hot, lease, { kind: revoked === "" ? "emptied" : "revoked" });
 }
 

@@ -55,7 +55,7 @@ function arrive(hot: Hot, command: SyncCommand): WorkerSession | undefined {
       hot.logger.info({ worker: command.workerId, session: command.sessionId }, "worker arrived");
       for (const lease of arrived.replaced?.leases ?? []) endLease(hot, lease, { kind: "fenced" });
       // The older session may be waiting for work.
-      hot.workerNews.changed();
+      hot.workerNews.ofWorker(command.workerId);
       hot.workerChanges.changed();
       return arrived.session;
   }
@@ -82,12 +82,15 @@ async function waitForNews(hot: Hot, session: WorkerSession, command: SyncComman
   const stop = (): void => limit.abort();
   signal.addEventListener("abort", stop, { once: true });
   const cancelTimer = hot.clock.after(waitMs, stop);
+  const waiting = hot.workerNews.wait(command.workerId);
   try {
     while (!limit.signal.aborted && !signal.aborted && !hasNews(hot, session, command.held)) {
-      await hot.workerNews.wait(hot.workerNews.version, limit.signal);
+      await waiting.woken(limit.signal);
       if (!signal.aborted) fillSlots(hot, session, command);
+      if (hot.work.size > 0) hot.workerNews.passOn();
     }
   } finally {
+    waiting.leave();
     cancelTimer();
     signal.removeEventListener("abort", stop);
   }
@@ -114,26 +117,30 @@ async function reply(hot: Hot, session: WorkerSession, held: readonly Held[]): P
   for (const { token } of revocations) hot.leases.told(token);
   const cellsOf = granted.map((lease) => openCells(lease));
   await hot.writer.settled();
-  const configs = await hot.store.readConfigs(cellsOf.flat().map((cell) => cell.id));
+  const configs = await hot.store.readConfigs(cellsOf.flat().map((cell) => cell.key));
   const grants = granted.map((lease, index) => ({
     token: lease.token,
     ttlMs: hot.timings.leaseTtlMs,
     fuseKey: lease.fuseKey,
     traceparent: lease.traceparent,
-    cells: cellsOf[index]!.map(({ id, attempt }) => ({ cellId: id, configJson: configOf(configs, id), attempt })),
+    cells: cellsOf[index]!.map(({ key, id, attempt }) => ({
+      cellId: id,
+      configJson: configOf(configs, key, id),
+      attempt,
+    })),
   }));
   return { fenced: false, grants, renewals, revocations };
 }
 
-function configOf(configs: ReadonlyMap<string, string>, cellId: string): string {
-  const json = configs.get(cellId);
+function configOf(configs: ReadonlyMap<number, string>, key: number, cellId: string): string {
+  const json = configs.get(key);
   invariant(json !== undefined, `the configuration of cell ${cellId} is stored with it`);
   return json;
 }
 
 function openCells(lease: HotLease) {
   const open = [...lease.members.values()].filter((member) => member.ended === undefined);
-  return open.map(({ cell }) => ({ id: cell.id, attempt: cell.life.attempts }));
+  return open.map(({ cell }) => ({ key: cell.key, id: cell.id, attempt: cell.life.attempts }));
 }
 
 /** Something of this lease was revoked and its worker was not told yet. Telling again needs no hurry. */

@@ -1,13 +1,16 @@
 /** Pages of cells, metric chunks and log lines, each after a place. */
-import { sql, type Kysely, type Selectable } from "kysely";
+import { sql, type Expression, type Kysely, type Selectable, type SqlBool } from "kysely";
 import { asCellId, asLeaseToken, asWorkerId } from "../../src/core/ids.ts";
 import type { StoredCellState } from "./change.ts";
+import type { ConfigParts } from "./config-parts.ts";
 import { listOf } from "./list-text.ts";
+import { NAME_CHARS } from "./narrow-cells.ts";
 import type { CellQuery, CellRow, ChunkRow, FindingRow, LambdaExtremes, LogQuery, LogRow } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
 export async function listCells(
   db: Kysely<Tables>,
+  parts: ConfigParts,
   query: CellQuery,
   afterIndex: number,
   limit: number,
@@ -15,17 +18,21 @@ export async function listCells(
   let select = db
     .selectFrom("sweep_cell as link")
     .innerJoin("cell", "cell.cell_key", "link.cell_key")
-    .innerJoin("config", "config.cell_id", "cell.cell_id")
+    .innerJoin("config", "config.cell_key", "link.cell_key")
     .leftJoin("result", "result.cell_key", "link.cell_key")
     .selectAll("cell")
-    .select(["link.grid_index", "link.cached", "config.json as config_json"])
+    .select(["link.grid_index", "link.cached", "config.parts"])
     .select(["result.json as result_json", "result.worker_id", "result.committed_ms"])
     .where("link.sweep_seq", "=", query.sweepSeq)
     .where("link.grid_index", ">", afterIndex);
   if (query.states.length > 0) select = select.where("cell.state", "in", query.states);
   if (query.idPrefix !== "") select = whereIdBegins(select, query.idPrefix);
   const rows = await select.orderBy("link.grid_index").limit(limit).execute();
-  return rows.map((row) => ({
+  const configs = await parts.textsOf(
+    db,
+    rows.map((row) => row.parts),
+  );
+  return rows.map((row, index) => ({
     gridIndex: row.grid_index,
     key: row.cell_key,
     id: asCellId(row.cell_id),
@@ -41,7 +48,7 @@ export async function listCells(
     triedOn: listOf(row.tried_on).map(asWorkerId),
     memoryAbove: row.memory_above,
     cached: row.cached === 1,
-    configJson: row.config_json,
+    configJson: configs[index]!,
     result:
       row.result_json === null
         ? undefined
@@ -49,12 +56,13 @@ export async function listCells(
   }));
 }
 
-/** Ids are hex digits, so a prefix is a range. */
-function whereIdBegins<Q extends { where(column: "cell.cell_id", operator: ">=" | "<", value: string): Q }>(
-  query: Q,
-  prefix: string,
-): Q {
-  return query.where("cell.cell_id", ">=", prefix).where("cell.cell_id", "<", `${prefix}g`);
+/** Ids are hex digits, so a prefix is a range: of names, which are found at once, and then of the ids themselves. */
+function whereIdBegins<Q extends { where(condition: Expression<SqlBool>): Q }>(query: Q, prefix: string): Q {
+  const name = prefix.slice(0, NAME_CHARS);
+  return query.where(
+    sql<SqlBool>`cell.cell_key in (select cell_key from cell_name where name >= ${name} and name < ${`${name}g`})
+      and cell.cell_id >= ${prefix} and cell.cell_id < ${`${prefix}g`}`,
+  );
 }
 
 export async function listChunks(

@@ -2,6 +2,8 @@
 import { sql, type Kysely } from "kysely";
 import { asCellId, asWorkerId, type CellId, type LeaseToken } from "../../src/core/ids.ts";
 import type { AttemptEnd, StoredCellState, StreamKey } from "./change.ts";
+import type { ConfigParts } from "./config-parts.ts";
+import { NAME_CHARS } from "./narrow-cells.ts";
 import { storedCell, storedCellQuery, withSweeps } from "./stored-cell.ts";
 import type { StoredAttempt, StoredCell, StoredStream } from "./store.ts";
 import type { Tables } from "./tables.ts";
@@ -12,8 +14,13 @@ export async function findCells(
   ids: readonly CellId[],
 ): Promise<readonly StoredCell[]> {
   if (ids.length === 0) return [];
-  const rows = await storedCellQuery(db).where("cell.cell_id", "in", ids).where("cell.scope", "=", scope).execute();
-  return withSweeps(db, rows.map(storedCell));
+  const rows = await storedCellQuery(db)
+    .innerJoin("cell_name", "cell_name.cell_key", "cell.cell_key")
+    .where("cell_name.name", "in", ids.map(nameOf))
+    .where("cell_name.scope", "=", scope)
+    .execute();
+  const asked = new Set<string>(ids);
+  return withSweeps(db, rows.filter((row) => asked.has(row.cell_id)).map(storedCell));
 }
 
 export async function findCellsIn(
@@ -64,20 +71,32 @@ export async function findStream(db: Kysely<Tables>, stream: StreamKey): Promise
   return row === undefined ? undefined : { streamId: row.stream_id, nextOffset: row.next_offset };
 }
 
-export async function readConfigs(db: Kysely<Tables>, ids: readonly CellId[]): Promise<ReadonlyMap<string, string>> {
-  if (ids.length === 0) return new Map();
-  const rows = await db.selectFrom("config").selectAll().where("cell_id", "in", ids).execute();
-  return new Map(rows.map((row) => [row.cell_id, row.json]));
+export async function readConfigs(
+  db: Kysely<Tables>,
+  parts: ConfigParts,
+  keys: readonly number[],
+): Promise<ReadonlyMap<number, string>> {
+  if (keys.length === 0) return new Map();
+  const rows = await db.selectFrom("config").select(["cell_key", "parts"]).where("cell_key", "in", keys).execute();
+  const texts = await parts.textsOf(
+    db,
+    rows.map((row) => row.parts),
+  );
+  return new Map(rows.map((row, index) => [row.cell_key, texts[index]!]));
 }
 
 export async function findCached(db: Kysely<Tables>, ids: readonly CellId[]): Promise<readonly CellId[]> {
   if (ids.length === 0) return [];
   const rows = await db
-    .selectFrom("cell")
-    .select("cell_id")
-    .where("cell_id", "in", ids)
-    .where("scope", "=", sql.lit(""))
-    .where("state", "=", "committed")
+    .selectFrom("cell_name")
+    .innerJoin("cell", "cell.cell_key", "cell_name.cell_key")
+    .select("cell.cell_id")
+    .where("cell_name.name", "in", ids.map(nameOf))
+    .where("cell_name.scope", "=", sql.lit(""))
+    .where("cell.state", "=", "committed")
     .execute();
-  return rows.map((row) => asCellId(row.cell_id));
+  const asked = new Set<string>(ids);
+  return rows.flatMap(({ cell_id }) => (asked.has(cell_id) ? asCellId(cell_id) : []));
 }
+
+const nameOf = (id: CellId): string => id.slice(0, NAME_CHARS);

@@ -3,16 +3,7 @@ import { sql, type Kysely } from "kysely";
 import { asFuseKey, asLeaseToken, asSessionId, asSweepId, asWorkerId } from "../../src/core/ids.ts";
 import type { StoredCellState, SweepRecord, SweepState } from "./change.ts";
 import { listOf } from "./list-text.ts";
-import { joinSweeps, storedCell } from "./stored-cell.ts";
-import type {
-  BrokenWorker,
-  Counters,
-  StoredCell,
-  StoredCounts,
-  StoredFuseGroup,
-  StoredLease,
-  StoredSession,
-} from "./store.ts";
+import type { BrokenWorker, Counters, StoredCounts, StoredFuseGroup, StoredLease, StoredSession } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
 export async function loadCounters(db: Kysely<Tables>): Promise<Counters> {
@@ -31,6 +22,14 @@ export async function loadCounters(db: Kysely<Tables>): Promise<Counters> {
     nextStreamId: await after("stream", "stream_id"),
     nextLogSeq: await after("log_line", "seq"),
   };
+}
+
+export async function nextPartId(db: Kysely<Tables>): Promise<number> {
+  const { last } = await db
+    .selectFrom("config_part")
+    .select(({ fn }) => fn.max<number | null>("part_id").as("last"))
+    .executeTakeFirstOrThrow();
+  return (last ?? 0) + 1;
 }
 
 export async function loadSweeps(db: Kysely<Tables>): Promise<readonly SweepRecord[]> {
@@ -71,6 +70,7 @@ export async function loadCounts(db: Kysely<Tables>): Promise<readonly StoredCou
       fn.sum<number>("cell.oom").as("oom"),
       fn.sum<number>("cell.preempted").as("preempted"),
     ])
+    .where("cell.state", "<>", "pending")
     .groupBy((eb) => ["link.sweep_seq", "link.cached", "cell.state", eb.fn.coalesce("result.diverged", sql<number>`0`)])
     .execute();
   return rows.map((row) => ({
@@ -90,35 +90,6 @@ export async function loadFuseGroups(db: Kysely<Tables>): Promise<readonly Store
     bytesPerMember: row.bytes_per_member,
     flopsPerCell: row.flops_per_cell,
   }));
-}
-
-export async function loadPendingCells(
-  db: Kysely<Tables>,
-  afterKey: number,
-  limit: number,
-): Promise<readonly StoredCell[]> {
-  const rows = await db
-    .selectFrom("cell")
-    .selectAll()
-    // As a literal, so that the partial index on pending cells is used.
-    .where("state", "=", sql.lit("pending"))
-    .where("cell_key", ">", afterKey)
-    .orderBy("cell_key")
-    .limit(limit)
-    .execute();
-  const cells = rows.map((row) => storedCell({ ...row, digest: null, diverged: null }));
-  const [first, last] = [cells[0], cells.at(-1)];
-  if (first === undefined || last === undefined) return [];
-  // A range of keys: a list of thousands takes as long to bind as to look up.
-  const links = await db
-    .selectFrom("sweep_cell")
-    .select(["cell_key", "sweep_seq"])
-    .where("cell_key", ">=", first.key)
-    .where("cell_key", "<=", last.key)
-    .orderBy("cell_key")
-    .orderBy("sweep_seq")
-    .execute();
-  return joinSweeps(cells, links);
 }
 
 export async function loadOpenLeases(db: Kysely<Tables>): Promise<readonly StoredLease[]> {

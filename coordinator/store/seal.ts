@@ -8,7 +8,8 @@ import type { Tables } from "./tables.ts";
 /** The sealed tables with the columns that their seal is over. Doubles are left out: SQLite's binding rounds the smallest to 0. */
 export const SEALED = {
   sweep: ["seq", "sweep_id", "name", "scope", "spec_text", "file_name", "created_ms"],
-  config: ["cell_id", "json"],
+  config: ["cell_key", "parts"],
+  config_part: ["part_id", "text"],
   result: ["cell_key", "token", "worker_id", "digest", "json", "diverged", "verdict", "committed_ms"],
   finding: ["cell_key", "token", "worker_id", "digest", "json", "noted_ms"],
   metric_chunk: ["stream_id", "first_offset", "count", "data"],
@@ -30,12 +31,19 @@ export type SealedTable = keyof typeof SEALED;
 
 export const isSealed = (table: string): table is SealedTable => table in SEALED;
 
+/** Of configurations before version 3 of the schema, which exports of older builds have. */
+const WHOLE_CONFIG = ["cell_id", "json"] as const;
+
+function columnsOf(table: SealedTable, row: Readonly<Record<string, unknown>>): readonly string[] {
+  return table === "config" && "json" in row ? WHOLE_CONFIG : SEALED[table];
+}
+
 /** 0 to 2^32 - 1. */
 export function sealOf(table: SealedTable, row: object): number {
   const values = row as Readonly<Record<string, unknown>>;
   let text = "";
   let crc = 0;
-  for (const column of SEALED[table]) {
+  for (const column of columnsOf(table, values)) {
     const value = values[column];
     if (value instanceof Uint8Array) crc = crc32(value, crc);
     else text += `${String(value)}\0`;

@@ -6,9 +6,11 @@ import type { Kysely } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
 import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import type { Change, StoredCellState, StreamKey, SweepRecord } from "./change.ts";
+import { ConfigParts, NewParts } from "./config-parts.ts";
 import { beginEpoch, deposed } from "./leader-seat.ts";
 import * as listings from "./listings.ts";
 import * as lookUps from "./look-ups.ts";
+import { loadPendingCells } from "./pending-pages.ts";
 import * as recovery from "./recovery-reads.ts";
 import type { RowWriter } from "./row-writer.ts";
 import type {
@@ -41,6 +43,8 @@ export interface SqlStoreOptions {
   readonly leaderEpoch: (transaction: Kysely<Tables>) => Promise<number>;
   /** The epoch that an election has given; undefined: the store begins one of its own. */
   readonly epoch?: bigint;
+  /** See `Store.sound`; left out: it is. */
+  readonly sound?: Promise<void>;
   /** Called before the database is closed. */
   readonly closing?: () => void;
   /** Called after it. */
@@ -53,6 +57,9 @@ export class SqlStore implements Store {
   readonly #options: SqlStoreOptions;
   /** Of this store's writes; undefined: none has begun, and nothing can be written. */
   #epoch: bigint | undefined;
+  readonly #parts = new ConfigParts();
+  /** undefined: to be read, for another coordinator may have written since. */
+  #nextPartId: number | undefined;
 
   constructor(options: SqlStoreOptions) {
     this.#db = options.db;
@@ -62,18 +69,28 @@ export class SqlStore implements Store {
   }
 
   async apply(changes: readonly Change[]): Promise<void> {
-    await this.#db.transaction().execute(async (transaction) => {
+    const parts = await this.#db.transaction().execute(async (transaction) => {
       await this.#checkEpoch(transaction);
-      const batch = new WriteBatch(transaction, this.#options.rows);
+      this.#nextPartId ??= await recovery.nextPartId(transaction);
+      const parts = new NewParts(this.#parts, this.#nextPartId);
+      const batch = new WriteBatch(transaction, this.#options.rows, parts);
       for (const change of changes) batch.add(change);
       await batch.finish();
+      return parts;
     });
+    this.#nextPartId = parts.nextId;
+    this.#parts.learn(parts.added);
   }
 
   async beginEpoch(): Promise<bigint> {
     const epoch = this.#options.epoch ?? (await beginEpoch(this.#db));
     this.#epoch = epoch;
+    this.#nextPartId = undefined;
     return epoch;
+  }
+
+  async sound(): Promise<void> {
+    return this.#options.sound;
   }
 
   async #checkEpoch(transaction: Kysely<Tables>): Promise<void> {
@@ -99,7 +116,7 @@ export class SqlStore implements Store {
   }
 
   async loadPendingCells(afterKey: number, limit: number): Promise<readonly StoredCell[]> {
-    return recovery.loadPendingCells(this.#db, afterKey, limit);
+    return loadPendingCells(this.#db, afterKey, limit);
   }
 
   async loadOpenLeases(): Promise<readonly StoredLease[]> {
@@ -139,8 +156,8 @@ export class SqlStore implements Store {
     return lookUps.findStream(this.#db, stream);
   }
 
-  async readConfigs(ids: readonly CellId[]): Promise<ReadonlyMap<string, string>> {
-    return lookUps.readConfigs(this.#db, ids);
+  async readConfigs(keys: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    return lookUps.readConfigs(this.#db, this.#parts, keys);
   }
 
   async findCached(ids: readonly CellId[]): Promise<readonly CellId[]> {
@@ -148,7 +165,7 @@ export class SqlStore implements Store {
   }
 
   async listCells(query: CellQuery, afterIndex: number, limit: number): Promise<readonly CellRow[]> {
-    return listings.listCells(this.#db, query, afterIndex, limit);
+    return listings.listCells(this.#db, this.#parts, query, afterIndex, limit);
   }
 
   async listChunks(

@@ -75,7 +75,7 @@ export interface StoredStream {
   readonly nextOffset: number;
 }
 
-/** Cells of a sweep by their stored state. */
+/** Cells of a sweep by their stored state; pending ones are not counted, for they are all read. */
 export interface StoredCounts {
   readonly sweepSeq: number;
   readonly state: StoredCellState;
@@ -175,6 +175,12 @@ export interface Store {
   /** Larger than at any start before. What is applied from then on belongs to it; before it nothing can be. */
   beginEpoch(): Promise<bigint>;
 
+  /**
+   * Settles when the store has been looked through for damage, which goes on beside the first reads.
+   * @throws OccamError "store-corrupt": nothing may be served from it
+   */
+  sound(): Promise<void>;
+
   // What a coordinator is rebuilt from.
   loadCounters(): Promise<Counters>;
   loadSweeps(): Promise<readonly SweepRecord[]>;
@@ -202,7 +208,8 @@ export interface Store {
   ): Promise<readonly StoredCell[]>;
   findAttempt(token: LeaseToken, cellId: CellId): Promise<StoredAttempt | undefined>;
   findStream(stream: StreamKey): Promise<StoredStream | undefined>;
-  readConfigs(ids: readonly CellId[]): Promise<ReadonlyMap<string, string>>;
+  /** By the keys of cells. */
+  readConfigs(keys: readonly number[]): Promise<ReadonlyMap<number, string>>;
   /** Those of `ids` with a committed result in scope "". */
   findCached(ids: readonly CellId[]): Promise<readonly CellId[]>;
 

@@ -2,12 +2,13 @@
  * The tables, as Kysely sees them, and their migrations, for both dialects. Times are epoch milliseconds. Booleans are 0/1.
  *
  * What the database itself makes true:
- * - one cell per (content id, scope) and one result per cell: `cell` unique, `result` primary key;
+ * - one cell per (content id, scope) and one result per cell: `cell_name` and `result` primary keys;
  * - a token is granted once: `lease` primary key; an attempt is one (token, cell);
  * - offsets are contiguous: a stream's end moves only from where it stands (compare and set), chunks are unique by start;
  * - a grid index of a sweep is one cell, and a cell is in a sweep once.
  */
 import { sql, type ColumnDataType, type Generated, type Kysely, type RawBuilder } from "kysely";
+import { narrowCells } from "./narrow-cells.ts";
 
 /** See seal.ts; null: the row is older than the seals. */
 type Seal = Generated<number | null>;
@@ -45,7 +46,11 @@ export interface Tables {
     crc: Seal;
   };
   fuse_group: { fuse_key: string; bytes_per_member: number; flops_per_cell: number };
-  config: { cell_id: string; json: string; crc: Seal };
+  /** See config-parts.ts. */
+  config: { cell_key: number; parts: string; crc: Seal };
+  config_part: { part_id: number; text: string; crc: Seal };
+  /** Which cell an id means in a scope: by the first NAME_CHARS of it. */
+  cell_name: { name: string; scope: string; cell_key: number };
   cell: {
     cell_key: number;
     cell_id: string;
@@ -126,6 +131,7 @@ export interface Tables {
 
 /** The column types that differ by dialect. */
 export interface DialectTypes {
+  readonly dialect: "sqlite" | "postgres";
   /** 64-bit integer. */
   readonly int8: ColumnDataType;
   readonly bytes: ColumnDataType;
@@ -149,6 +155,7 @@ export const MIGRATIONS: readonly Migration[] = [
     await addSeals(db, types);
   },
   addSteering,
+  narrowCells,
 ];
 
 async function addSteering(db: Kysely<Tables>, { int8, id }: DialectTypes): Promise<void> {

@@ -4,11 +4,13 @@
  * they are updated, and in the order in which they refer to each other; of two changes of one row the later counts; a committed
  * cell never changes again.
  */
-import type { Insertable, Kysely, SqlBool, Expression, ExpressionBuilder } from "kysely";
+import type { Insertable, Kysely } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
 import { listText } from "./list-text.ts";
 import type { Change, LogLine, ResultRecord } from "./change.ts";
-import type { RowChange, RowWriter } from "./row-writer.ts";
+import type { NewParts } from "./config-parts.ts";
+import { NAME_CHARS } from "./narrow-cells.ts";
+import { partsOf, type RowChange, type RowWriter } from "./row-writer.ts";
 import { isSealed, sealOf } from "./seal.ts";
 import type { Tables } from "./tables.ts";
 
@@ -19,8 +21,10 @@ type Inserts = { readonly [T in keyof Tables]?: Row<T>[] };
 /** Before what refers to it. */
 const INSERT_ORDER = [
   "sweep",
+  "config_part",
   "config",
   "cell",
+  "cell_name",
   "sweep_cell",
   "session",
   "lease",
@@ -32,12 +36,13 @@ const INSERT_ORDER = [
   "log_line",
 ] as const satisfies readonly (keyof Tables)[];
 
-/** Many scopes share a configuration; a finding may be noted again. */
-const KEPT_WHEN_KNOWN: ReadonlySet<keyof Tables> = new Set(["config", "finding"]);
+/** A finding may be noted again. */
+const KEPT_WHEN_KNOWN: ReadonlySet<keyof Tables> = new Set(["finding"]);
 
 export class WriteBatch {
   readonly #db: Kysely<Tables>;
   readonly #rows: RowWriter;
+  readonly #parts: NewParts;
   readonly #inserts: Inserts = Object.fromEntries(INSERT_ORDER.map((table) => [table, []]));
   readonly #fuseGroups = new Map<string, Row<"fuse_group">>();
   readonly #sweeps = new Map<number, Of<"sweep-changed">>();
@@ -53,9 +58,10 @@ export class WriteBatch {
   readonly #newStreams = new Map<number, Row<"stream">>();
   readonly #streamMoves = new Map<number, { readonly from: number; to: number }>();
 
-  constructor(db: Kysely<Tables>, rows: RowWriter) {
+  constructor(db: Kysely<Tables>, rows: RowWriter, parts: NewParts) {
     this.#db = db;
     this.#rows = rows;
+    this.#parts = parts;
   }
 
   add(change: Change): void {
@@ -102,6 +108,9 @@ export class WriteBatch {
 
   /** Writes what was gathered. To be called once, last. */
   async finish(): Promise<void> {
+    for (const [text, part_id] of this.#parts.added) this.#insert("config_part", { part_id, text });
+    // In their order, so that those which stand on one page are written together.
+    this.#inserts.cell_name?.sort((left, right) => (left.name < right.name ? -1 : 1));
     for (const table of INSERT_ORDER) await this.#insertAll(table);
     await this.#upsertFuseGroups();
     await this.#upsertBrokenWorkers();
@@ -126,7 +135,8 @@ export class WriteBatch {
 
   #addCells({ cells }: Of<"cells-added">): void {
     for (const cell of cells) {
-      this.#insert("config", { cell_id: cell.id, json: cell.configJson });
+      this.#insert("config", { cell_key: cell.key, parts: this.#parts.listOf(cell.configJson) });
+      this.#insert("cell_name", { name: cell.id.slice(0, NAME_CHARS), scope: cell.scope, cell_key: cell.key });
       this.#insert("cell", {
         cell_key: cell.key,
         cell_id: cell.id,
@@ -295,20 +305,26 @@ export class WriteBatch {
   }
 
   async #setCellState(keys: readonly number[], state: "committed" | "cancelled"): Promise<void> {
-    for (const isOne of whereKeyIn(keys)) {
-      await this.#db.updateTable("cell").set({ state, reason: "" }).where(isOne).execute();
+    const { runs, singles } = runsOf(keys);
+    for (const [first, last] of runs) {
+      const cells = this.#db.updateTable("cell").set({ state, reason: "" });
+      await cells.where("cell_key", ">=", first).where("cell_key", "<=", last).execute();
     }
+    const changes = singles.map((cell_key) => ({ where: { cell_key }, set: { state, reason: "" } }));
+    await this.#rows.update(this.#db, "cell", changes);
   }
 
   async #countGrants(): Promise<void> {
     for (const times of new Set(this.#granted.values())) {
       const keys = [...this.#granted].filter(([, count]) => count === times).map(([key]) => key);
-      for (const isOne of whereKeyIn(keys)) {
-        await this.#db
-          .updateTable("cell")
-          .set((eb) => ({ attempts: eb("attempts", "+", times) }))
-          .where(isOne)
-          .execute();
+      const { runs, singles } = runsOf(keys);
+      for (const [first, last] of runs) {
+        const cells = this.#db.updateTable("cell").set((eb) => ({ attempts: eb("attempts", "+", times) }));
+        await cells.where("cell_key", ">=", first).where("cell_key", "<=", last).execute();
+      }
+      for (const part of partsOf(singles, KEYS_MAX)) {
+        const cells = this.#db.updateTable("cell").set((eb) => ({ attempts: eb("attempts", "+", times) }));
+        await cells.where("cell_key", "in", part).execute();
       }
     }
   }
@@ -371,25 +387,23 @@ function lineRow(streamId: number, place: number, line: LogLine): Row<"log_line"
 
 /** Keys of one statement, at the most; SQLite binds 32,766 and PostgreSQL 65,535. */
 const KEYS_MAX = 10_000;
-/** Shorter runs are cheaper in a list. */
+/** Shorter runs are cheaper one by one. */
 const RUN_MIN = 8;
 
-type IsOne = (eb: ExpressionBuilder<Tables, "cell">) => Expression<SqlBool>;
-
-/** Conditions that together hold for these cells. Keys of one sweep mostly follow one another: a run of them is one range. */
-function* whereKeyIn(keys: readonly number[]): Generator<IsOne> {
-  const sorted = [...keys].sort((left, right) => left - right);
-  let single: number[] = [];
+/** Keys of one sweep mostly follow one another: a run of them is one range. */
+function runsOf(keys: readonly number[]): {
+  readonly runs: readonly (readonly [first: number, last: number])[];
+  readonly singles: readonly number[];
+} {
+  const sorted = Float64Array.from(keys).sort();
+  const runs: [number, number][] = [];
+  const singles: number[] = [];
   for (let from = 0; from < sorted.length;) {
     let to = from;
     while (sorted[to + 1] === sorted[to]! + 1) to += 1;
-    const [first, last] = [sorted[from]!, sorted[to]!];
-    if (to - from + 1 >= RUN_MIN) yield (eb) => eb.and([eb("cell_key", ">=", first), eb("cell_key", "<=", last)]);
-    else single.push(...sorted.slice(from, to + 1));
+    if (to - from + 1 >= RUN_MIN) runs.push([sorted[from]!, sorted[to]!]);
+    else singles.push(...sorted.subarray(from, to + 1));
     from = to + 1;
-    if (single.length < KEYS_MAX && from < sorted.length) continue;
-    const list = single;
-    if (list.length > 0) yield (eb) => eb("cell_key", "in", list);
-    single = [];
   }
+  return { runs, singles };
 }

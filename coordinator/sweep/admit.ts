@@ -114,5 +114,5 @@ function countCached(sweep: Sweep, cached: boolean): boolean {
 export function resumeCell(hot: Hot, cell: HotCell): void {
   if (hot.cells.apply(cell, { kind: "resumed" }) === undefined) return;
   hot.writer.write({ kind: "cell-changed", cellKey: cell.key, figures: figuresOf(cell.life) });
-  afterDurable(hot, () => hot.workerNews.changed());
+  afterDurable(hot, () => hot.workerNews.work());
 }

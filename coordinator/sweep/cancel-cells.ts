@@ -1,15 +1,21 @@
-/** Cancels a sweep: every cell that no other running sweep wants ends here; workers that run one are told. */
+/**
+ * Cancels a sweep: every cell that no other running sweep wants ends here; workers that run one are told.
+ *
+ * What makes it durable is the sweep's row, and the ends of the attempts that ran. Rows of very many pending cells follow in
+ * parts, for a million of them would hold up everybody for seconds: an open cell without a running sweep is a cancelled one, which
+ * the next start takes up when this process ends before they are written.
+ */
 import type { HotCell } from "../hot/cell-book.ts";
 import { afterDurable, type Hot } from "../hot/hot.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import { closeMember } from "../lease/attempts.ts";
 import { isOpen } from "../lease/cell-state.ts";
 
-/** Cells of one change; several make one transaction. */
+/** Cells whose rows are written together: some ten milliseconds. */
 const PART = 10_000;
 
-/** Nothing when the sweep does not run. */
-export function cancelCells(hot: Hot, sweep: Sweep): void {
+/** Nothing when the sweep does not run. Resolves once every row is written; nobody needs to wait for that. */
+export async function cancelCells(hot: Hot, sweep: Sweep, isOver: () => boolean): Promise<void> {
   if (sweep.state !== "running") return;
   hot.writer.write(sweep.cancel(hot.clock.nowMs()));
   const cancelled: HotCell[] = [];
@@ -18,19 +24,28 @@ export function cancelCells(hot: Hot, sweep: Sweep): void {
     if (cell.sweeps.some((other) => other.state === "running")) hot.cells.requeue(cell);
     else cancelled.push(cell);
   }
-  for (const cell of cancelled) cancelCell(hot, cell);
-  for (let from = 0; from < cancelled.length; from += PART) {
-    const cellKeys = cancelled.slice(from, from + PART).map((cell) => cell.key);
-    hot.writer.write({ kind: "cells-cancelled", cellKeys });
-  }
   hot.logger.info({ sweep: sweep.record.id, cells: cancelled.length }, "sweep cancelled");
-  afterDurable(hot, () => {
-    for (const cell of cancelled) hot.cells.evict(cell);
-  });
+  await endCells(hot, cancelled, isOver);
 }
 
-/** Its row is written by the caller. */
-export function cancelCell(hot: Hot, cell: HotCell): void {
+/**
+ * Ends cells that no running sweep wants: in memory all of them at once, their rows in parts, the first one at once.
+ * @param isOver the coordinator stops: what is not written is left to the next start
+ */
+export async function endCells(hot: Hot, cells: readonly HotCell[], isOver: () => boolean): Promise<void> {
+  for (const cell of cells) endCell(hot, cell);
+  for (let from = 0; from < cells.length && !isOver(); from += PART) {
+    // Submitted again meanwhile, a cell is pending; its row says so already.
+    const part = cells.slice(from, from + PART).filter((cell) => cell.life.state.kind === "cancelled");
+    hot.writer.write({ kind: "cells-cancelled", cellKeys: part.map((cell) => cell.key) });
+    afterDurable(hot, () => {
+      for (const cell of part) hot.cells.evict(cell);
+    });
+    if (from + PART < cells.length) await hot.writer.settled();
+  }
+}
+
+function endCell(hot: Hot, cell: HotCell): void {
   const { state } = cell.life;
   hot.cells.apply(cell, { kind: "cancelled" });
   if (state.kind !== "leased" && state.kind !== "running") return;

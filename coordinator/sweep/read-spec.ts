@@ -1,7 +1,6 @@
 /** Sweep files, as the coordinator uses them. */
-import { canonicalJson, type Json } from "../../src/core/canonical-json.ts";
 import type { FuseKey } from "../../src/core/ids.ts";
-import { fuseKeyOf, type CellConfig } from "../../src/spec/cell.ts";
+import type { CellConfig } from "../../src/spec/cell.ts";
 import { costOf } from "../../src/spec/cost.ts";
 import { parseSweep, sweepIdOf, type SweepSpec } from "../../src/spec/sweep.ts";
 import type { ReadSpec, SpecCell, SpecReader } from "./spec-reader.ts";
@@ -19,10 +18,8 @@ function readSpec(spec: SweepSpec): ReadSpec {
   const at = (index: number): SpecCell | undefined => {
     const point = spec.at(index);
     if (point === undefined) return undefined;
-    const { id, config } = point.cell;
-    const fuseKey = fuseKeyOf(config);
-    const configJson = canonicalJson(config as unknown as Json);
-    return { id, fuseKey, configJson, ...costs.of(fuseKey, config) };
+    const { cell, fuseKey, configJson } = point;
+    return { id: cell.id, fuseKey, configJson, ...costs.of(fuseKey, cell.config) };
   };
   return {
     name: spec.name,

@@ -10,13 +10,15 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { messageOf, OccamError } from "../../src/core/errors.ts";
 import type { SweepId } from "../../src/core/ids.ts";
+import type { HotCell } from "../hot/cell-book.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import { cleanText } from "../ingest/clean-text.ts";
+import { isOpen } from "../lease/cell-state.ts";
 import { LIMITS } from "../limits.ts";
 import { parseRequirement } from "../schedule/requirement.ts";
 import { admit, resumeCell, type AdmittedPoint } from "./admit.ts";
-import { cancelCells } from "./cancel-cells.ts";
+import { cancelCells, endCells } from "./cancel-cells.ts";
 import { checkSize } from "./check-size.ts";
 import { finishIfDone } from "./finish.ts";
 import { unpauseSweep } from "./pause.ts";
@@ -48,12 +50,20 @@ export interface Submitted {
   readonly replaced: readonly SweepId[];
 }
 
+interface Chunk {
+  readonly found: readonly AdmittedPoint[];
+  /** Grid indices below it have been looked at. */
+  readonly next: number;
+}
+
 export class SweepDesk {
   readonly #hot: Hot;
   /** What is being done to a sweep: submissions of it wait for that. */
   readonly #underWay = new Map<string, Promise<void>>();
   /** Chunks of all sweeps are admitted one after another. */
   #chunks: Promise<void> = Promise.resolve();
+  /** Rows that are written without anybody waiting for them. */
+  readonly #background = new Set<Promise<void>>();
   #expanding = 0;
   #closed = false;
 
@@ -92,7 +102,7 @@ export class SweepDesk {
   }
 
   async cancel(sweep: Sweep): Promise<void> {
-    cancelCells(this.#hot, sweep);
+    this.#inBackground(cancelCells(this.#hot, sweep, this.#isClosed));
     await this.#hot.writer.settled();
   }
 
@@ -139,15 +149,16 @@ export class SweepDesk {
     const others = this.#hot.sweeps.all().filter((other) => other !== sweep && other.record.name === name);
     const running = others.filter((other) => other.state === "running");
     for (const other of running) {
-      cancelCells(this.#hot, other);
+      this.#inBackground(cancelCells(this.#hot, other, this.#isClosed));
       this.#hot.logger.info({ sweep: other.record.id, by: id }, "sweep replaced");
     }
     await this.#hot.writer.settled();
     return running.map((other) => other.record.id);
   }
 
-  /** Takes up what an earlier run has left: expansions and resumes. Never throws. */
+  /** Takes up what an earlier run has left: cancels, expansions and resumes. Never throws. */
   goOn(): void {
+    this.#inBackground(endCells(this.#hot, [...this.#unwanted()], this.#isClosed));
     for (const sweep of this.#hot.sweeps.all()) {
       if (sweep.state !== "running") continue;
       if (sweep.expanded && sweep.counts.cancelled === 0) finishIfDone(this.#hot, sweep);
@@ -158,7 +169,22 @@ export class SweepDesk {
   /** Expansions stop at their next chunk and go on after the next start. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled(this.#underWay.values());
+    await Promise.allSettled([...this.#underWay.values(), ...this.#background]);
+  }
+
+  readonly #isClosed = (): boolean => this.#closed;
+
+  /** What fails there has failed the writer, which everybody hears of. */
+  #inBackground(work: Promise<void>): void {
+    const done = work.catch(() => undefined).finally(() => this.#background.delete(done));
+    this.#background.add(done);
+  }
+
+  /** Open cells of cancelled sweeps: their cancellation was cut short. */
+  *#unwanted(): Generator<HotCell> {
+    for (const cell of this.#hot.cells.all()) {
+      if (isOpen(cell.life.state) && cell.sweeps.every((sweep) => sweep.state !== "running")) yield cell;
+    }
   }
 
   async #goOnFrom(sweep: Sweep): Promise<void> {
@@ -277,7 +303,7 @@ export class SweepDesk {
           const known = hot.cells.get(stored.scope, stored.id);
           resumeCell(hot, known ?? hot.cells.restore(stored, hot.sweeps.bySeqs(stored.sweeps)));
         }
-        hot.workerNews.changed();
+        hot.workerNews.work();
       });
       after = page.at(-1)!.key;
       await nextTurn();
@@ -294,15 +320,14 @@ export class SweepDesk {
     let index = sweep.expandedTo;
     let before = hot.writer.settled();
     while (!sweep.expanded && index < spec.gridSize) {
-      const from = index;
-      const points = this.#pointsFrom(sweep, spec, from);
+      const points = await this.#chunkFrom(sweep, spec, index);
       index = points.next;
       // The chunk before is stored: that a cell is in the sweep already is then seen, wherever the cell is.
       await before;
       if (sweep.state !== "running" || this.#closed) return;
       await this.#inTurn(() => admit(hot, sweep, points.found, points.next));
       before = hot.writer.settled();
-      hot.workerNews.changed();
+      hot.workerNews.work();
       await nextTurn();
     }
     await before;
@@ -312,19 +337,21 @@ export class SweepDesk {
     await hot.writer.settled();
   }
 
-  /** As many points as make a few milliseconds of work. */
-  #pointsFrom(sweep: Sweep, spec: ReadSpec, from: number): { readonly found: AdmittedPoint[]; readonly next: number } {
+  /** Points that are stored together, made a few milliseconds at a time. */
+  async #chunkFrom(sweep: Sweep, spec: ReadSpec, from: number): Promise<Chunk> {
     const found: AdmittedPoint[] = [];
     const { clock } = this.#hot;
-    const endMs = clock.monotonicMs() + LIMITS.expandSliceMs;
     const end = Math.min(spec.gridSize, from + LIMITS.expandChunk);
-    let index = from;
-    while (index < end && clock.monotonicMs() <= endMs) {
+    let endMs = clock.monotonicMs() + LIMITS.expandSliceMs;
+    for (let index = from; index < end; index += 1) {
       const cell = this.#pointAt(sweep, spec, index);
       if (cell !== undefined) found.push({ index, cell });
-      index += 1;
+      if (clock.monotonicMs() <= endMs) continue;
+      await nextTurn();
+      if (sweep.state !== "running" || this.#closed) return { found: [], next: from };
+      endMs = clock.monotonicMs() + LIMITS.expandSliceMs;
     }
-    return { found, next: index };
+    return { found, next: end };
   }
 
   /** A point that cannot be made ends the sweep: a part of a grid is not what was asked for. */
@@ -332,7 +359,7 @@ export class SweepDesk {
     try {
       return spec.at(index);
     } catch (error) {
-      cancelCells(this.#hot, sweep);
+      this.#inBackground(cancelCells(this.#hot, sweep, this.#isClosed));
       this.#hot.logger.error({ sweep: sweep.record.id, index, err: error }, "a point of the grid cannot be made");
       throw error instanceof OccamError ? error : new OccamError("bad-spec", messageOf(error), { cause: error });
     }

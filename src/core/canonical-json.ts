@@ -1,5 +1,5 @@
 /** One text for one value: the form that ids are hashed from. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { OccamError } from "./errors.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -26,5 +26,5 @@ export function canonicalJson(value: Json): string {
 
 /** SHA-256 of a text (as UTF-8), hex. */
 export function sha256Hex(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+  return hash("sha256", text, "hex");
 }

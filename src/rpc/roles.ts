@@ -20,7 +20,7 @@ export type Requirement = Role | "anyone";
 
 type TableOf<S> = Readonly<Record<keyof S, Role>>;
 
-const CONTROL: TableOf<typeof ControlServiceService> = { sync: "worker", commit: "worker" };
+const CONTROL: TableOf<typeof ControlServiceService> = { sync: "worker", commit: "worker", commitAll: "worker" };
 
 const BULK: TableOf<typeof BulkServiceService> = { push: "worker" };
 

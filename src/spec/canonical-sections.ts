@@ -3,9 +3,9 @@
  * each section's text is made once; the whole is what `canonicalCell` writes, at a tenth of its cost.
  */
 import { canonicalJson, sha256Hex, type Json } from "../core/canonical-json.ts";
-import { asCellId } from "../core/ids.ts";
+import { asCellId, type FuseKey } from "../core/ids.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
-import type { Cell } from "./cell.ts";
+import { fuseKeyOf, type Cell, type CellConfig } from "./cell.ts";
 import type { SeedlessConfig } from "./resolve.ts";
 
 /** Texts that are kept for each section; an axis of more values makes them anew. */
@@ -32,6 +32,7 @@ export class CanonicalSections {
     train: new Map<string, string>(),
     estimate: new Map<string, string>(),
   };
+  readonly #fuseKeys = new Map<string, FuseKey>();
 
   textsOf(config: SeedlessConfig): SectionTexts {
     return {
@@ -42,6 +43,18 @@ export class CanonicalSections {
       train: this.#text("train", config.train),
       estimate: this.#text("estimate", config.estimate),
     };
+  }
+
+  /** `fuseKeyOf` of the configuration that these texts are of. */
+  fuseKeyOf(texts: SectionTexts, config: CellConfig): FuseKey {
+    const { architecture, data, train, estimate } = texts;
+    const name = architecture + data + train + estimate;
+    const known = this.#fuseKeys.get(name);
+    if (known !== undefined) return known;
+    const fuseKey = fuseKeyOf(config);
+    if (this.#fuseKeys.size >= KEPT_TEXTS) this.#fuseKeys.clear();
+    this.#fuseKeys.set(name, fuseKey);
+    return fuseKey;
   }
 
   #text(part: Part, value: SeedlessConfig[Part]): string {
@@ -64,13 +77,20 @@ export function seedlessText(texts: SectionTexts): string {
 
 /** The same cell as `cellOf` makes. */
 export function cellOfTexts(texts: SectionTexts, config: SeedlessConfig, seed: string): Cell {
-  const text = whole(texts, `"seed":${JSON.stringify(seed)},`);
+  const text = whole(texts, seedField(seed));
   return { id: asCellId(sha256Hex(text)), config: { ...config, seed } };
 }
 
+/** `canonicalJson` of a cell's configuration. */
+export function configText(texts: SectionTexts, seed: string): string {
+  return whole(texts, seedField(seed), "");
+}
+
+const seedField = (seed: string): string => `"seed":${JSON.stringify(seed)},`;
+
 /** Keys in the order of code units, as canonical JSON has them. */
-function whole(texts: SectionTexts, seed: string): string {
+function whole(texts: SectionTexts, seed: string, numerics = `"occam":${NUMERICS_VERSION},`): string {
   const { architecture, data, estimate, optimizer, regulariser, train } = texts;
-  const before = `{"architecture":${architecture},"data":${data},"estimate":${estimate},"occam":${NUMERICS_VERSION},`;
+  const before = `{"architecture":${architecture},"data":${data},"estimate":${estimate},${numerics}`;
   return `${before}"optimizer":${optimizer},"regulariser":${regulariser},${seed}"train":${train}}`;
 }

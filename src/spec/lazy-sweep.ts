@@ -8,20 +8,25 @@
  */
 import { canonicalJson } from "../core/canonical-json.ts";
 import { messageOf, OccamError } from "../core/errors.ts";
+import type { FuseKey } from "../core/ids.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
-import { CanonicalSections, cellOfTexts, seedlessText } from "./canonical-sections.ts";
+import { CanonicalSections, cellOfTexts, configText, seedlessText, type SectionTexts } from "./canonical-sections.ts";
 import type { Cell } from "./cell.ts";
 import { architectureOf, datasetOf } from "../catalogue/registry.ts";
 import { Columns, type AxisInfo, type Point } from "./columns.ts";
 import { EXACT_CHECK_POINTS } from "./deep-check.ts";
-import { placeOf, type IndexedSubGrid } from "./grid.ts";
+import { placeOf, type IndexedSubGrid, type Place } from "./grid.ts";
 import { draftOf, isKept, seedlessConfigOf, seedOf, type Draft, type Rules, type SeedlessConfig } from "./resolve.ts";
+import { SECTION_NAMES } from "./sections.ts";
 import { startOf, startProblem } from "./start.ts";
 import { resolvedForm, type ResolvedSpec } from "./resolved-spec.ts";
 
 export interface GridPoint {
   readonly index: number;
   readonly cell: Cell;
+  readonly fuseKey: FuseKey;
+  /** `canonicalJson` of the cell's configuration. */
+  readonly configJson: string;
   readonly point: Point;
 }
 
@@ -52,6 +57,19 @@ const DISTINCT_LIMIT = 2_000_000;
 /** Pairs of architecture and data that are remembered as checked; behind it they are checked again. */
 const LEARNABLE_LIMIT = 100_000;
 
+/** What the points share that differ in their replicate alone. */
+interface Arm {
+  readonly draft: Draft;
+  /** Made when a filter has let a point through. */
+  made: MadeArm | undefined;
+}
+
+interface MadeArm {
+  readonly seedless: SeedlessConfig;
+  readonly texts: SectionTexts;
+  readonly fuseKey: FuseKey;
+}
+
 export class LazySweep implements SweepSpec {
   readonly name: string;
   readonly axes: readonly AxisInfo[];
@@ -63,6 +81,7 @@ export class LazySweep implements SweepSpec {
   readonly #rules: Rules;
   readonly #columns: Columns;
   readonly #canonical = new CanonicalSections();
+  #lastArm: Arm | undefined;
   /** Only some points were checked when the file was read. */
   readonly #wasSampled: boolean;
   /** Pairs of architecture and data that were checked since. */
@@ -88,8 +107,11 @@ export class LazySweep implements SweepSpec {
     }
     const grid = this.#grids.findLast((candidate) => candidate.before <= index)!;
     try {
-      const draft = draftOf(placeOf(grid, index - grid.before), this.#rules);
-      return draft === undefined || !isKept(draft, this.#rules) ? undefined : this.#pointOf(index, draft);
+      const place = placeOf(grid, index - grid.before);
+      const arm = this.#armOf(place);
+      if (arm === undefined) return undefined;
+      const draft = { place, values: arm.draft.values };
+      return isKept(draft, this.#rules) ? this.#pointOf(index, draft, arm) : undefined;
     } catch (error) {
       if (error instanceof OccamError && error.code === "internal") throw error;
       // A combination that the checks of a large grid did not visit.
@@ -99,13 +121,30 @@ export class LazySweep implements SweepSpec {
     }
   }
 
-  #pointOf(index: number, draft: Draft): GridPoint {
+  /** Points that differ in their replicate alone follow one another: what they share is made once. */
+  #armOf(place: Place): Arm | undefined {
+    const { overrides } = this.#rules;
+    const last = this.#lastArm;
+    if (last !== undefined && overrides.length === 0 && isSameArm(last.draft.place, place)) return last;
+    const draft = draftOf(place, this.#rules);
+    this.#lastArm = draft === undefined ? undefined : { draft, made: undefined };
+    return this.#lastArm;
+  }
+
+  #makeArm(draft: Draft): MadeArm {
     const seedless = seedlessConfigOf(draft);
     const texts = this.#canonical.textsOf(seedless);
     const learns = texts.architecture + texts.data + startOf(seedless.train);
     if (this.#wasSampled) this.#checkLearnable(draft, seedless, learns);
+    return { seedless, texts, fuseKey: this.#canonical.fuseKeyOf(texts, { ...seedless, seed: "0" }) };
+  }
+
+  #pointOf(index: number, draft: Draft, arm: Arm): GridPoint {
+    const { seedless, texts, fuseKey } = (arm.made ??= this.#makeArm(draft));
     const seed = seedOf(draft.place, () => seedlessText(texts));
-    return { index, cell: cellOfTexts(texts, seedless, seed), point: this.#columns.pointOf(draft, seed, this.#rules) };
+    const cell = cellOfTexts(texts, seedless, seed);
+    const point = this.#columns.pointOf(draft, seed, this.#rules);
+    return { index, cell, fuseKey, configJson: configText(texts, seed), point };
   }
 
   /** What `checkPoints` does for every point of a small grid, for those of a large one as they are reached. */
@@ -134,6 +173,15 @@ export class LazySweep implements SweepSpec {
       yield point;
     }
   }
+}
+
+function isSameArm(left: Place, right: Place): boolean {
+  if (left.subGrid !== right.subGrid || left.steps.length !== right.steps.length) return false;
+  if (SECTION_NAMES.some((section) => left.variants[section] !== right.variants[section])) return false;
+  return left.steps.every(({ axes, at }, index) => {
+    const other = right.steps[index]!;
+    return at === other.at && axes === other.axes;
+  });
 }
 
 /** Only a plain product of different kinds surely has different cells; scales that do not apply are left out by `at`. */

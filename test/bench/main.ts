@@ -9,13 +9,14 @@ import { parseArgs } from "node:util";
 import { systemClock, type Clock } from "../../src/core/clock.ts";
 import { PACKAGE_VERSION } from "../../src/core/version.ts";
 import { BACKEND_NAMES, type BackendName } from "../../worker/engine/loaded-backend.ts";
-import { openEngine } from "../../worker/engine/engine.ts";
+import { openEngine, type Engine } from "../../worker/engine/engine.ts";
+import { coordinatorPart } from "./coordinator/coordinator-bench.ts";
 import { curvePart } from "./curve-bench.ts";
 import { floorPart } from "./floor-bench.ts";
 import { fusedPart } from "./fused-bench.ts";
 import { gridPart } from "./grid-bench.ts";
 import { kernelPart } from "./kernel-bench.ts";
-import type { Measurement } from "./measurement.ts";
+import { verdictOf, type Measurement } from "./measurement.ts";
 import { memoryPart } from "./memory-bench.ts";
 import type { Part } from "./part.ts";
 import { processorClock } from "./processor-clock.ts";
@@ -33,6 +34,7 @@ const PARTS: readonly Part[] = [
   kernelPart,
   torchPart,
   gridPart,
+  coordinatorPart,
 ];
 
 const HELP = `npm run bench -- [--only PART ...] [--backend NAME] [--clock CLOCK] [--json FILE]
@@ -40,10 +42,11 @@ const HELP = `npm run bench -- [--only PART ...] [--backend NAME] [--clock CLOCK
   --only PART     measure this part alone; may be given more than once
   --backend NAME  auto, ${BACKEND_NAMES.join(", ")} [auto]
   --clock CLOCK   wall, or processor: time of this process's threads alone, for a machine that is busy [wall]
+  --long          the coordinator at the sizes that its floors are for: a quarter of an hour
   --json FILE     where the numbers go [dist/bench.json]
 
 Parts
-${PARTS.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
+${PARTS.map(({ name, summary }) => `  ${name.padEnd(11)} ${summary}`).join("\n")}
 
 Example: OCCAM_BENCH_PYTHON=~/torch/bin/python npm run bench -- --only torch --only sampler
 `;
@@ -54,6 +57,7 @@ const { values: flags } = parseArgs({
     backend: { type: "string", default: "auto" },
     clock: { type: "string", default: "wall" },
     json: { type: "string", default: "dist/bench.json" },
+    long: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
 });
@@ -85,9 +89,25 @@ function tableOf(measurements: readonly Measurement[]): string {
     ratio === null ? "" : `${ratio.toPrecision(3)}x`,
     against,
   ]);
+  if (measurements.some(({ method }) => method !== undefined)) return barTableOf(measurements);
   const all = [["measurement", "value", "unit", "spread", "ratio", "to"], ...rows];
-  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all.map((row) => row.map((text, column) => text.padEnd(widths[column]!)).join("  ").trimEnd()).join("\n"); // prettier-ignore
+  return aligned(all);
+}
+
+/** Numbers that are to reach something, each with how it was measured. */
+function barTableOf(measurements: readonly Measurement[]): string {
+  const rows = measurements.map((measurement) => {
+    const { name, value, unit, bar, method = "" } = measurement;
+    const [floor, stretch] = bar === undefined ? ["", ""] : [String(bar.floor), String(bar.stretch ?? "")];
+    const sign = bar === undefined ? "" : bar.most ? "<= " : ">= ";
+    return [name, Number(value.toPrecision(3)).toLocaleString("en"), unit, sign + floor, stretch, verdictOf(measurement), method]; // prettier-ignore
+  });
+  return aligned([["measurement", "value", "unit", "floor", "stretch", "", "method"], ...rows]);
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => row.map((text, column) => text.padEnd(widths[column]!)).join("  ").trimEnd()).join("\n"); // prettier-ignore
 }
 
 type Outcome = Awaited<ReturnType<Part["run"]>>;
@@ -95,13 +115,21 @@ type Outcome = Awaited<ReturnType<Part["run"]>>;
 async function measureAll(parts: readonly Part[]): Promise<void> {
   const clock = clockOf(flags.clock);
   const onFallback = (reason: string): void => console.error(reason);
-  const engine = await openEngine(backendOf(flags.backend), { clock, onFallback });
-  console.log(`${engine.backend}: ${engine.device}`);
+  let engine: Engine | undefined;
+  const opened = async (): Promise<Engine> => {
+    if (engine !== undefined) return engine;
+    engine = await openEngine(backendOf(flags.backend), { clock, onFallback });
+    console.log(`${engine.backend}: ${engine.device}`);
+    return engine;
+  };
   const outcomes: Record<string, Outcome> = {};
-  for (const { name, run } of parts) {
+  for (const part of parts) {
+    const { name } = part;
     const startMs = systemClock.monotonicMs();
     console.error(`measuring ${name} ...`);
-    const outcome = await run(engine);
+    const outcome = await (part.needsEngine === false
+      ? part.run({ long: flags.long, say: (group) => console.error(`  ${group}`) })
+      : part.run(await opened()));
     outcomes[name] = outcome;
     console.error(`measured ${name} in ${((systemClock.monotonicMs() - startMs) / 1000).toFixed(1)} s`);
     console.log(`\n${name}\n${"skipped" in outcome ? `skipped: ${outcome.skipped}` : tableOf(outcome)}`);
@@ -110,8 +138,7 @@ async function measureAll(parts: readonly Part[]): Promise<void> {
   const machine = { cpu: cpus()[0]?.model ?? "", cores: cpus().length, node: process.version };
   const report = {
     version: PACKAGE_VERSION,
-    backend: engine.backend,
-    device: engine.device,
+    ...(engine === undefined ? {} : { backend: engine.backend, device: engine.device }),
     clock: flags.clock,
     machine,
     parts: outcomes,

@@ -14,6 +14,30 @@ export interface Measurement {
   /** value relative to its reference, where it has one. */
   readonly ratio: number | null;
   readonly against: string;
+  /** What it is to reach, and how it was measured, where that is laid down. */
+  readonly bar?: Bar;
+  readonly method?: string;
+}
+
+export interface Bar {
+  readonly floor: number;
+  readonly stretch: number | null;
+  /** The value is to be at the most this; else at least. */
+  readonly most: boolean;
+}
+
+/** A single reading beside what it is to reach. */
+export function against(name: string, unit: string, value: number, bar: Bar | undefined, method: string): Measurement {
+  const plain = { name, value, unit, spread: null, ratio: null, against: "", method };
+  return bar === undefined ? plain : { ...plain, bar };
+}
+
+/** "met", "stretch" or "MISSED"; "" when nothing is laid down. */
+export function verdictOf({ value, bar }: Measurement): string {
+  if (bar === undefined) return "";
+  const reaches = (limit: number): boolean => (bar.most ? value <= limit : value >= limit);
+  if (!reaches(bar.floor)) return "MISSED";
+  return bar.stretch !== null && reaches(bar.stretch) ? "stretch" : "met";
 }
 
 /** Milliseconds of one unit of work, measured once over about ROUND_MS. */

@@ -2,10 +2,25 @@
 import type { Engine } from "../../worker/engine/engine.ts";
 import type { Measurement } from "./measurement.ts";
 
-export interface Part {
+/** The rows of its table; or, as a sentence, why it cannot be measured here. */
+type Outcome = readonly Measurement[] | { readonly skipped: string };
+
+interface Described {
   readonly name: string;
   /** One line for --help. */
   readonly summary: string;
-  /** The rows of its table; or, as a sentence, why it cannot be measured here. */
-  run(engine: Engine): Promise<readonly Measurement[] | { readonly skipped: string }>;
 }
+
+/** Of this process's engine. */
+export interface EnginePart extends Described {
+  readonly needsEngine?: true;
+  run(engine: Engine): Promise<Outcome>;
+}
+
+/** Of processes that it starts itself. */
+export interface ProcessPart extends Described {
+  readonly needsEngine: false;
+  run(options: { readonly long: boolean; readonly say: (group: string) => void }): Promise<Outcome>;
+}
+
+export type Part = EnginePart | ProcessPart;

@@ -80,7 +80,7 @@ async function inMemory(): Promise<SqliteFolder> {
     database.exec(wipe);
     pool.push(memory);
   };
-  return { db, closing, closed: () => undefined };
+  return { db, sound: Promise.resolve(), closing, closed: () => undefined };
 }
 
 async function newMemory(): Promise<Memory> {

@@ -40,7 +40,12 @@ const MIGRATION_LOCK = 0x6f6363616d;
 /** The types of PostgreSQL's catalogue, by their numbers there. */
 const INT8 = 20;
 
-export const POSTGRES_TYPES: DialectTypes = { int8: "int8", bytes: "bytea", id: sql`text collate "C"` };
+export const POSTGRES_TYPES: DialectTypes = {
+  dialect: "postgres",
+  int8: "int8",
+  bytes: "bytea",
+  id: sql`text collate "C"`,
+};
 
 export interface PostgresDatabase {
   readonly seat: Seat;

@@ -12,6 +12,7 @@ import { SqlStore } from "../sql-store.ts";
 import type { Store } from "../store.ts";
 import type { DialectTypes, Tables } from "../tables.ts";
 import { damageOfLog } from "./check-log.ts";
+import { checkPages } from "./check-pages.ts";
 import { openDatabase, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode, type SqliteDatabase } from "./sqlite-api.ts";
 import { NodeSqliteDialect } from "./sqlite-dialect.ts";
 import { sqliteRows } from "./sqlite-rows.ts";
@@ -20,14 +21,22 @@ import { lockStore, type StoreLock } from "./store-lock.ts";
 /** The database of a store's folder. */
 export const databaseFile = (folder: string): string => join(folder, "occam.db");
 
-export const SQLITE_TYPES: DialectTypes = { int8: "integer", bytes: "blob", id: "text" };
+export const SQLITE_TYPES: DialectTypes = { dialect: "sqlite", int8: "integer", bytes: "blob", id: "text" };
 
 /** Pages kept in memory, in KiB: the upper levels of every index of a million cells. */
 const CACHE_KIB = 65_536;
 
+/**
+ * Pages of the log, 64 MiB, before they are written back into the database. A page that was written many times is written back
+ * once, and that is what costs: pages all over a file, and a sync.
+ */
+const CHECKPOINT_PAGES = 16_384;
+
 /** The database of a folder that is locked for this process. */
 export interface SqliteFolder {
   readonly db: Kysely<Tables>;
+  /** Settles when its pages have been looked through. */
+  readonly sound: Promise<void>;
   /** A closed store is one file: the log is written back into the database. */
   readonly closing: () => void;
   /** After the database is closed. */
@@ -36,9 +45,9 @@ export interface SqliteFolder {
 
 /** A store in a folder, which is made when it is missing. */
 export async function openSqliteStore(folder: string): Promise<Store> {
-  const { db, closing, closed } = await openSqliteFolder(folder, (each) => migrate(each, SQLITE_TYPES, folder));
+  const { db, sound, closing, closed } = await openSqliteFolder(folder, (each) => migrate(each, SQLITE_TYPES, folder));
   const description = `sqlite ${folder}`;
-  return new SqlStore({ db, description, rows: sqliteRows, leaderEpoch: epochOf, closing, closed });
+  return new SqlStore({ db, description, rows: sqliteRows, leaderEpoch: epochOf, sound, closing, closed });
 }
 
 /** A store that lives as long as the process, for tests and simulations. */
@@ -77,11 +86,13 @@ async function openLocked(
     database.exec("pragma journal_mode = wal");
     database.exec("pragma synchronous = full");
     database.exec(`pragma cache_size = -${CACHE_KIB}`);
-    checkIntegrity(database, folder);
+    database.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    const sound = checkIntegrity(database, folder);
     const db = kyselyOf(database);
     await prepare(db);
     return {
       db,
+      sound,
       closing: () => writeLogBack(database),
       closed: () => lock.release(),
     };
@@ -116,9 +127,20 @@ function prepareFolder(folder: string): void {
   }
 }
 
-function checkIntegrity(database: SqliteDatabase, folder: string): void {
-  const [row] = database.prepare("pragma quick_check(1)").all() as { readonly quick_check: string }[];
-  if (row?.quick_check !== "ok") throw corrupt(folder, row?.quick_check ?? "the check gave no answer");
+/** @throws of a small file at once, of a large one later */
+function checkIntegrity(database: SqliteDatabase, folder: string): Promise<void> {
+  const judge = (damage: string | undefined): void => {
+    if (damage !== undefined) throw corrupt(folder, damage);
+  };
+  const damage = checkPages(database, databaseFile(folder));
+  if (!(damage instanceof Promise)) {
+    judge(damage);
+    return Promise.resolve();
+  }
+  const sound = damage.then(judge);
+  // Whoever serves the store waits for it; a tool that does not looks for itself.
+  sound.catch(() => undefined);
+  return sound;
 }
 
 export function isCorruption(error: unknown): boolean {

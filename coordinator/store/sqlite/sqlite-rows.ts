@@ -1,46 +1,67 @@
-/** Many rows as lists of parameters: a statement costs SQLite little, and a parameter less than JSON does. */
-import { sql, type Kysely } from "kysely";
-import { partsOf, type RowChange, type RowWriter } from "../row-writer.ts";
+/**
+ * Many rows as lists of parameters: a statement costs SQLite little, and a parameter less than JSON does. The lists have a few
+ * fixed lengths, so that the statements are prepared once and kept: to build and parse a text costs more than to run it.
+ */
+import { CompiledQuery, type Kysely } from "kysely";
+import type { RowChange, RowWriter } from "../row-writer.ts";
 import type { Tables } from "../tables.ts";
 
-/** SQLite binds 32,766 to a statement. */
-const PARAMETERS_MAX = 30_000;
+/** Rows of one statement: the longest text is short enough to be kept (see KEPT_SQL_CHARS). */
+const SIZES = [48, 8, 1] as const;
+
+type Row = Readonly<Record<string, unknown>>;
 
 export const sqliteRows: RowWriter = {
   insert: async (db, table, rows, known) => {
-    if (rows.length === 0) return;
-    for (const part of partsOf(rows, partSize(Object.keys(rows[0]!).length))) {
-      const insert = db.insertInto(table).values(part);
-      await (known === "keep" ? insert.onConflict((conflict) => conflict.doNothing()) : insert).execute();
+    const [first] = rows;
+    if (first === undefined) return;
+    const columns = Object.keys(first);
+    const conflict = known === "keep" ? " on conflict do nothing" : "";
+    for (const part of fixedParts(rows as readonly Row[])) {
+      const lists = listsOf(columns.length, part.length);
+      const text = `insert into "${table}" (${quoted(columns)}) values ${lists}${conflict}`;
+      const values = part.flatMap((row) => columns.map((column) => row[column]));
+      await db.executeQuery(CompiledQuery.raw(text, values));
     }
   },
   update: async (db, table, changes) => {
-    const [first] = changes;
-    if (first === undefined) return 0;
-    const columns = Object.keys(first.where).length + Object.keys(first.set).length;
     let updated = 0;
-    for (const part of partsOf(changes, partSize(columns))) updated += await updatePart(db, table, part);
+    for (const part of fixedParts(changes)) updated += await updatePart(db, table, part);
     return updated;
   },
 };
-
-const partSize = (columns: number): number => Math.floor(PARAMETERS_MAX / columns);
 
 /** The columns of a list of values are called column1, column2, ... */
 async function updatePart<T extends keyof Tables>(
   db: Kysely<Tables>,
   table: T,
-  changes: readonly RowChange<T>[],
+  part: readonly RowChange<T>[],
 ): Promise<number> {
-  const keys = Object.keys(changes[0]!.where);
-  const names = Object.keys(changes[0]!.set);
-  const value = (index: number) => sql.ref(`v.column${index + 1}`);
-  const set = names.map((name, index) => sql`${sql.ref(name)} = ${value(keys.length + index)}`);
-  const where = keys.map((key, index) => sql`${sql.ref(`${table}.${key}`)} = ${value(index)}`);
-  const rows = changes.map(
-    (change) => sql`(${sql.join([...Object.values(change.where), ...Object.values(change.set)])})`,
-  );
-  const { numAffectedRows } = await sql`update ${sql.table(table)} set ${sql.join(set)}
-    from (values ${sql.join(rows)}) as v where ${sql.join(where, sql` and `)}`.execute(db);
+  const keys = Object.keys(part[0]!.where);
+  const names = Object.keys(part[0]!.set);
+  const set = names.map((name, index) => `"${name}" = v.column${keys.length + index + 1}`).join(", ");
+  const same = keys.map((key, index) => `"${table}"."${key}" = v.column${index + 1}`).join(" and ");
+  const lists = listsOf(keys.length + names.length, part.length);
+  const text = `update "${table}" set ${set} from (values ${lists}) as v where ${same}`;
+  const values = part.flatMap(({ where, set: to }) => [
+    ...keys.map((key) => (where as Row)[key]),
+    ...names.map((name) => (to as Row)[name]),
+  ]);
+  const { numAffectedRows } = await db.executeQuery(CompiledQuery.raw(text, values));
   return Number(numAffectedRows ?? 0n);
+}
+
+/** Parts of the fixed lengths, in order. */
+function* fixedParts<R>(rows: readonly R[]): Generator<readonly R[]> {
+  let from = 0;
+  for (const size of SIZES) {
+    for (; rows.length - from >= size; from += size) yield rows.slice(from, from + size);
+  }
+}
+
+const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(", ");
+
+function listsOf(columns: number, rows: number): string {
+  const list = `(${Array<string>(columns).fill("?").join(",")})`;
+  return Array<string>(rows).fill(list).join(",");
 }

@@ -39,7 +39,14 @@ export const INCONSISTENCIES: readonly Inconsistency[] = [
     where: "cell",
     what: "it has no configuration",
     rows: sql`select cell_key from cell
-      where not exists (select 1 from config where config.cell_id = cell.cell_id)`,
+      where not exists (select 1 from config where config.cell_key = cell.cell_key)`,
+  },
+  {
+    where: "cell",
+    what: "it is not found by its id",
+    rows: sql`select cell.cell_key from cell
+      left join cell_name on cell_name.name = substr(cell.cell_id, 1, 20) and cell_name.scope = cell.scope
+      where cell_name.cell_key is null or cell_name.cell_key <> cell.cell_key`,
   },
   {
     where: "sweep_cell",

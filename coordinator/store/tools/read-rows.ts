@@ -6,8 +6,10 @@ import type { Tables } from "../tables.ts";
 export const KEY_OF = {
   sweep: ["seq"],
   fuse_group: ["fuse_key"],
-  config: ["cell_id"],
+  config_part: ["part_id"],
+  config: ["cell_key"],
   cell: ["cell_key"],
+  cell_name: ["name", "scope"],
   sweep_cell: ["sweep_seq", "grid_index"],
   session: ["seq"],
   lease: ["token"],

@@ -3,13 +3,14 @@ import { LOG_FIELDS_CHARS, LOG_MESSAGE_CHARS } from "../../../src/wire/bound-lin
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { StreamKind } from "../../../proto/gen/occam/v1/bulk.ts";
+import { CommitOutcome, ControlServiceService, type CommitRequest } from "../../../proto/gen/occam/v1/control.ts";
 import { CellState, OperatorServiceService } from "../../../proto/gen/occam/v1/operator.ts";
 import { SessionBook } from "../../../coordinator/hot/session-book.ts";
 import { StreamBook } from "../../../coordinator/ingest/stream-book.ts";
 import { LIMITS } from "../../../coordinator/limits.ts";
 import { asLeaseToken, asSessionId, asWorkerId } from "../../../src/core/ids.ts";
 import { callUnary } from "../../../src/rpc/client-calls.ts";
-import { HandWorker, openWorld } from "./coordinator-fixture.ts";
+import { HandWorker, madeUpResult, openWorld } from "./coordinator-fixture.ts";
 import {
   all,
   batch,
@@ -50,6 +51,28 @@ it("every limit has a test", () => {
   const tests = readdirSync(folder).map((file) => readFileSync(folder + file, "utf8"));
   const untested = Object.keys(LIMITS).filter((name) => !tests.some((text) => text.includes(`LIMITS.${name}`)));
   expect(untested.filter((name) => !INTERNAL.has(name))).toEqual([]);
+});
+
+describe("a call of commits", () => {
+  it("answers each of so many in their order, and no more of them are taken", async () => {
+    await submit();
+    const grant = await takeShard();
+    const commits = grant.cells.map(({ cellId }): CommitRequest => ({
+      workerId: "w1",
+      sessionId: "s1",
+      cellId,
+      token: grant.token,
+      outcome: { $case: "result", value: { ...madeUpResult(1), metricCount: 0n, logCount: 0n } },
+    }));
+    const unknown = { ...commits[0]!, cellId: "f".repeat(64) };
+    const call = (requests: readonly CommitRequest[]) =>
+      callUnary(connection.control, ControlServiceService.commitAll, { commits: requests });
+    const { responses } = await call([...commits, unknown]);
+    const { COMMIT_OUTCOME_COMMITTED: committed, COMMIT_OUTCOME_FENCED: fenced } = CommitOutcome;
+    expect(responses.map(({ outcome }) => outcome)).toEqual([...commits.map(() => committed), fenced]);
+    expect((await call(times(LIMITS.commitsPerCall, commits[0]!))).responses).toHaveLength(LIMITS.commitsPerCall);
+    await expect(call(times(LIMITS.commitsPerCall + 1, commits[0]!))).rejects.toMatchObject(tooMuch);
+  });
 });
 
 describe("a sync", () => {

@@ -1,18 +1,32 @@
 /** Which databases are refused, what is said of them, and that the password is in none of it. */
 import { Writable } from "node:stream";
 import { inspect } from "node:util";
-import { Client } from "pg";
+import { Kysely, PostgresDialect } from "kysely";
+import { Client, Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openPostgres } from "../../../coordinator/store/postgres/open-postgres.ts";
-import { toFirstSchema } from "../../support/older-schema.ts";
+import { migrate } from "../../../coordinator/store/migrate.ts";
+import { openPostgres, POSTGRES_TYPES } from "../../../coordinator/store/postgres/open-postgres.ts";
+import type { Tables } from "../../../coordinator/store/tables.ts";
 import { OccamError } from "../../../src/core/errors.ts";
 import { createLogger } from "../../../src/core/log.ts";
-import { granted, sweepWith } from "../../conformance/store-fixture.ts";
+import { granted, idOf, sweepWith } from "../../conformance/store-fixture.ts";
 import { PASSWORD, postgresMissing, query, startPostgres, type PostgresServer } from "../../support/postgres-server.ts";
 import { quietLogger } from "../../support/quiet-logger.ts";
 
 let server: PostgresServer;
 const skipped = postgresMissing === undefined ? "" : ` (${postgresMissing})`;
+
+/** A database as the first build made it, with a cell in it. */
+async function firstBuild(url: string): Promise<void> {
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: new Pool({ connectionString: url }) }) });
+  await migrate(db, POSTGRES_TYPES, url, async () => undefined, 1);
+  await db.destroy();
+  await query(url, "insert into meta values ('epoch', '7')");
+  await query(url, "insert into sweep values (1, 's', 'n', '', 'running', 't', 'f', 1, null, 0, 0)");
+  await query(url, `insert into config values ('${idOf(1)}', '{"cell":1}')`);
+  await query(url, `insert into cell values (1, '${idOf(1)}', '', 'k', 'pending', '', 0, 0, 0, 0, 0)`);
+  await query(url, "insert into sweep_cell values (1, 0, 1, 0)");
+}
 
 /** What a person or a log could see of it, causes included. */
 async function refused(url: string): Promise<OccamError> {
@@ -45,13 +59,12 @@ describe.skipIf(postgresMissing !== undefined)(`a store in PostgreSQL${skipped}`
 
   it("of an older build is migrated, once when two start at the same moment, and keeps what is in it", async () => {
     const url = await server.newDatabase();
-    const first = await openPostgres(url, quietLogger);
-    await first.store(0n).apply(sweepWith([1, 2]));
-    for (const statement of toFirstSchema(7)) await query(url, statement);
+    await firstBuild(url);
     const both = await Promise.all([openPostgres(url, quietLogger), openPostgres(url, quietLogger)]);
     expect(await both[0].store().beginEpoch()).toBe(8n);
-    expect(await both[1].store().loadPendingCells(0, 9)).toHaveLength(2);
-    for (const database of [first, ...both]) await database.close();
+    expect(await both[1].store().loadPendingCells(0, 9)).toMatchObject([{ key: 1, id: idOf(1), sweeps: [1] }]);
+    expect(await both[1].store().readConfigs([1])).toEqual(new Map([[1, '{"cell":1}']]));
+    for (const database of both) await database.close();
   });
 
   it("is made by several that start on an empty database at once", async () => {

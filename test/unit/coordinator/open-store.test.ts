@@ -6,11 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kysely, sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { toFirstSchema } from "../../support/older-schema.ts";
-import { openSqliteStore } from "../../../coordinator/store/sqlite/open-sqlite.ts";
+import { migrate } from "../../../coordinator/store/migrate.ts";
+import { openSqliteFolder, openSqliteStore, SQLITE_TYPES } from "../../../coordinator/store/sqlite/open-sqlite.ts";
 import { openDatabase, SQLITE_PACKAGE } from "../../../coordinator/store/sqlite/sqlite-api.ts";
 import { NodeSqliteDialect } from "../../../coordinator/store/sqlite/sqlite-dialect.ts";
-import { sweepWith } from "../../conformance/store-fixture.ts";
+import { checkStore } from "../../../coordinator/store/tools/check.ts";
+import { idOf, newCell, sweepWith } from "../../conformance/store-fixture.ts";
+import { quietLogger } from "../../support/quiet-logger.ts";
 
 let folder: string;
 const file = () => join(folder, "occam.db");
@@ -74,15 +76,27 @@ describe("a store", () => {
     expect(readFileSync(file()).equals(before)).toBe(true);
   });
 
-  it("of an older build is brought to this one's schema, and its epochs go on", async () => {
-    await filled();
-    const database = openDatabase(file());
-    for (const statement of toFirstSchema(7)) database.exec(statement);
-    database.close();
+  it("of the first build is brought to this one's schema: epochs go on, and cells keep their ids and configurations", async () => {
+    const { db, closed } = await openSqliteFolder(folder, (each) =>
+      migrate(each, SQLITE_TYPES, folder, async () => undefined, 1),
+    );
+    const json = '{"cell":{"text":"a \\" and , a ]"},"seed":"1"}';
+    await sql`insert into meta values ('epoch', '7')`.execute(db);
+    await sql`insert into sweep values (1, 's', 'n', '', 'running', 't', 'f', 1, null, 0, 0)`.execute(db);
+    await sql`insert into config values (${idOf(1)}, ${json})`.execute(db);
+    await sql`insert into cell values (1, ${idOf(1)}, '', 'k', 'pending', '', 0, 0, 0, 0, 0)`.execute(db);
+    await sql`insert into sweep_cell values (1, 0, 1, 0)`.execute(db);
+    await db.destroy();
+    closed();
     const store = await openSqliteStore(folder);
     expect(await store.beginEpoch()).toBe(8n);
-    expect(await store.loadPendingCells(0, 9_999)).toHaveLength(2_000);
+    expect(await store.loadPendingCells(0, 9)).toMatchObject([{ key: 1, id: idOf(1), sweeps: [1] }]);
+    expect(await store.findCells("", [idOf(1)])).toMatchObject([{ key: 1 }]);
+    expect(await store.readConfigs([1])).toEqual(new Map([[1, json]]));
+    await expect(store.apply([{ kind: "cells-added", cells: [{ ...newCell(1), key: 2 }] }])).rejects.toThrow(/UNIQUE/);
+    await store.apply([{ kind: "cells-added", cells: [newCell(3)] }]);
     await store.close();
+    expect((await checkStore(folder, quietLogger)).problems).toEqual([]);
   });
 
   it("that is no database is refused as damaged, and left as it is", async () => {

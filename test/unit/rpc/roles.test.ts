@@ -82,7 +82,7 @@ async function statusOf(address: string, path: string, bearer: string | undefine
 
 describe("the table of roles", () => {
   it("covers every method of every service, and stops a server that has another", () => {
-    expect(METHODS).toHaveLength(20);
+    expect(METHODS).toHaveLength(21);
     for (const { path } of METHODS) expect(ROLES).toContain(requirementOf(path));
     const stranger = { ...ControlServiceService.sync, path: "/occam.v1.ControlService/Format" };
     expect(() => checkRequirements([...DEFINITIONS, { stranger }])).toThrow(/Format/);

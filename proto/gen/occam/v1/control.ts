@@ -192,6 +192,15 @@ export interface Handback {
   readonly reason: string;
 }
 
+export interface CommitAllRequest {
+  /** At most 256. */
+  readonly commits: readonly CommitRequest[];
+}
+
+export interface CommitAllResponse {
+  readonly responses: readonly CommitResponse[];
+}
+
 export interface CommitResponse {
   readonly outcome: CommitOutcome;
   readonly detail: string;
@@ -1320,6 +1329,116 @@ export const Handback: MessageFns<Handback> = {
   },
 };
 
+function createBaseCommitAllRequest(): CommitAllRequest {
+  return { commits: [] };
+}
+
+export const CommitAllRequest: MessageFns<CommitAllRequest> = {
+  encode(message: CommitAllRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.commits) {
+      CommitRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommitAllRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommitAllRequest() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commits.push(CommitRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CommitAllRequest>, I>>(base?: I): CommitAllRequest {
+    return CommitAllRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CommitAllRequest>, I>>(object: I): CommitAllRequest {
+    const message = createBaseCommitAllRequest() as any;
+    message.commits = object.commits?.map((e) => CommitRequest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCommitAllResponse(): CommitAllResponse {
+  return { responses: [] };
+}
+
+export const CommitAllResponse: MessageFns<CommitAllResponse> = {
+  encode(message: CommitAllResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.responses) {
+      CommitResponse.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommitAllResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommitAllResponse() as any;
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.responses.push(CommitResponse.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CommitAllResponse>, I>>(base?: I): CommitAllResponse {
+    return CommitAllResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CommitAllResponse>, I>>(object: I): CommitAllResponse {
+    const message = createBaseCommitAllResponse() as any;
+    message.responses = object.responses?.map((e) => CommitResponse.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseCommitResponse(): CommitResponse {
   return { outcome: 0, detail: "" };
 }
@@ -1412,6 +1531,20 @@ export const ControlServiceService = {
     responseSerialize: (value: CommitResponse): Buffer => Buffer.from(CommitResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CommitResponse => CommitResponse.decode(value),
   },
+  /**
+   * Ends several attempts of one worker, each as Commit does; answered in their order, when all of it is durable. A call costs a
+   * coordinator more than a commit does. When one of them is refused the call fails, whatever became of the others: they are
+   * then to be sent one by one, which a repetition allows.
+   */
+  commitAll: {
+    path: "/occam.v1.ControlService/CommitAll" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CommitAllRequest): Buffer => Buffer.from(CommitAllRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CommitAllRequest => CommitAllRequest.decode(value),
+    responseSerialize: (value: CommitAllResponse): Buffer => Buffer.from(CommitAllResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CommitAllResponse => CommitAllResponse.decode(value),
+  },
 } as const;
 
 export interface ControlServiceServer extends UntypedServiceImplementation {
@@ -1422,6 +1555,12 @@ export interface ControlServiceServer extends UntypedServiceImplementation {
   sync: handleUnaryCall<SyncRequest, SyncResponse>;
   /** Ends one attempt of one cell. Idempotent; answered after the write is durable. */
   commit: handleUnaryCall<CommitRequest, CommitResponse>;
+  /**
+   * Ends several attempts of one worker, each as Commit does; answered in their order, when all of it is durable. A call costs a
+   * coordinator more than a commit does. When one of them is refused the call fails, whatever became of the others: they are
+   * then to be sent one by one, which a repetition allows.
+   */
+  commitAll: handleUnaryCall<CommitAllRequest, CommitAllResponse>;
 }
 
 export interface ControlServiceClient extends Client {
@@ -1456,6 +1595,26 @@ export interface ControlServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CommitResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Ends several attempts of one worker, each as Commit does; answered in their order, when all of it is durable. A call costs a
+   * coordinator more than a commit does. When one of them is refused the call fails, whatever became of the others: they are
+   * then to be sent one by one, which a repetition allows.
+   */
+  commitAll(
+    request: CommitAllRequest,
+    callback: (error: ServiceError | null, response: CommitAllResponse) => void,
+  ): ClientUnaryCall;
+  commitAll(
+    request: CommitAllRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CommitAllResponse) => void,
+  ): ClientUnaryCall;
+  commitAll(
+    request: CommitAllRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CommitAllResponse) => void,
   ): ClientUnaryCall;
 }
 
