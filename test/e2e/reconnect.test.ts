@@ -27,7 +27,7 @@ async function coordinator(store: string): Promise<{ readonly process: Running; 
 const nameOf = (index: number): string => `w${index}`;
 const never = (): boolean => false;
 
-it("a killed coordinator's workers all come back at once: those with a lease keep it, and the others get one", async () => {
+it("F13 a killed coordinator's workers all come back at once: those with a lease keep it, and the others get one", async () => {
   const store = join(temporaryFolder(), "store");
   mkdirSync(store);
   const first = await coordinator(store);
