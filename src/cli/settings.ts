@@ -27,6 +27,8 @@ export const SETTINGS: readonly string[] = [
   "host",
   "port",
   "advertise",
+  "quota-sweep-cells",
+  "quota-cells",
   "metrics-port",
   "metrics-host",
   "log-level",

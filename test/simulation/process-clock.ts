@@ -2,7 +2,7 @@
  * Time as one process of the run has it. Everything that wakes a process passes through here: its timers, and the messages that
  * reach it (`deliver`). So a process can be stopped, killed, and wrong about the time, whatever code it runs.
  */
-import type { Clock } from "../../src/core/clock.ts";
+import { sleepBy, type Clock } from "../../src/core/clock.ts";
 import type { FakeClock } from "../support/fake-clock.ts";
 
 export class ProcessClock implements Clock {
@@ -34,16 +34,7 @@ export class ProcessClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted === true) return resolve();
-      const cancel = this.after(ms, done);
-      signal?.addEventListener("abort", done, { once: true });
-      function done(): void {
-        cancel();
-        signal?.removeEventListener("abort", done);
-        resolve();
-      }
-    });
+    return sleepBy(this, ms, signal);
   }
 
   after(ms: number, callback: () => void): () => void {

@@ -1,6 +1,6 @@
 /** A clock that moves only when a test says so. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Clock } from "../../src/core/clock.ts";
+import { sleepBy, type Clock } from "../../src/core/clock.ts";
 
 interface Timer {
   readonly atMs: number;
@@ -28,16 +28,7 @@ export class FakeClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted === true) return resolve();
-      const cancel = this.after(ms, done);
-      signal?.addEventListener("abort", done, { once: true });
-      function done(): void {
-        cancel();
-        signal?.removeEventListener("abort", done);
-        resolve();
-      }
-    });
+    return sleepBy(this, ms, signal);
   }
 
   after(ms: number, callback: () => void): () => void {
