@@ -43,6 +43,7 @@ const HELP = `npm run bench -- [--only PART ...] [--backend NAME] [--clock CLOCK
   --backend NAME  auto, ${BACKEND_NAMES.join(", ")} [auto]
   --clock CLOCK   wall, or processor: time of this process's threads alone, for a machine that is busy [wall]
   --long          the coordinator at the sizes that its floors are for: a quarter of an hour
+  --group TEXT    of the coordinator's part the groups with this in their names; may be given more than once
   --json FILE     where the numbers go [dist/bench.json]
 
 Parts
@@ -58,6 +59,7 @@ const { values: flags } = parseArgs({
     clock: { type: "string", default: "wall" },
     json: { type: "string", default: "dist/bench.json" },
     long: { type: "boolean", default: false },
+    group: { type: "string", multiple: true, default: [] },
     help: { type: "boolean", short: "h", default: false },
   },
 });
@@ -128,7 +130,7 @@ async function measureAll(parts: readonly Part[]): Promise<void> {
     const startMs = systemClock.monotonicMs();
     console.error(`measuring ${name} ...`);
     const outcome = await (part.needsEngine === false
-      ? part.run({ long: flags.long, say: (group) => console.error(`  ${group}`) })
+      ? part.run({ long: flags.long, groups: flags.group, say: (group) => console.error(`  ${group}`) })
       : part.run(await opened()));
     outcomes[name] = outcome;
     console.error(`measured ${name} in ${((systemClock.monotonicMs() - startMs) / 1000).toFixed(1)} s`);

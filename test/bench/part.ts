@@ -17,10 +17,18 @@ export interface EnginePart extends Described {
   run(engine: Engine): Promise<Outcome>;
 }
 
+export interface ProcessPartOptions {
+  readonly long: boolean;
+  /** Groups of rows whose names have one of these in them; none: all. */
+  readonly groups: readonly string[];
+  /** Names the group that is measured. */
+  readonly say: (group: string) => void;
+}
+
 /** Of processes that it starts itself. */
 export interface ProcessPart extends Described {
   readonly needsEngine: false;
-  run(options: { readonly long: boolean; readonly say: (group: string) => void }): Promise<Outcome>;
+  run(options: ProcessPartOptions): Promise<Outcome>;
 }
 
 export type Part = EnginePart | ProcessPart;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { postgresMissing, startPostgres } from "../../support/postgres-server.ts";
 import type { Measurement } from "../measurement.ts";
 import type { Part } from "../part.ts";
-import { cellsRows } from "./cells-bench.ts";
+import { cellsRows, type CellsLoad } from "./cells-bench.ts";
 import { benchMissing } from "./coordinator-process.ts";
 import { floodRows } from "./flood-bench.ts";
 import { scaleRows } from "./scale-bench.ts";
@@ -34,16 +34,16 @@ export const coordinatorPart: Part = {
   name: "coordinator",
   summary: "the coordinator's speed, memory and recovery, against its floors; --long for the whole sizes",
   needsEngine: false,
-  run: async ({ long, say }) => {
+  run: async ({ long, groups, say }) => {
     if (benchMissing !== undefined) return { skipped: benchMissing };
     const folder = mkdtempSync(join(tmpdir(), "occam-bench-"));
     const rows: Measurement[] = [];
     try {
       for (const [name, measure] of groupsOf(long ? LONG : SHORT)) {
+        if (groups.length > 0 && !groups.some((group) => name.includes(group))) continue;
         say(name);
         rows.push(...(await measure(mkdtempSync(join(folder, "store-")))));
       }
-      if (postgresMissing === undefined) rows.push(...(await onPostgres(long ? LONG : SHORT, say)));
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -63,14 +63,14 @@ function groupsOf(size: Size): readonly Group[] {
     ["reconnecting workers", (store) => reconnectRows(store, size.reconnecting)],
     ["metric flood", (store) => floodRows(store, STREAMS, size.floodMs)],
     ["one large sweep", (store) => scaleRows(store, size.largeSweep)],
+    ["no-op cells on PostgreSQL", () => onPostgres({ ...load, perCall: FUSED, place: "postgres" })],
   ];
 }
 
-async function onPostgres(size: Size, say: (name: string) => void): Promise<readonly Measurement[]> {
-  say("no-op cells on PostgreSQL");
+async function onPostgres(load: CellsLoad): Promise<readonly Measurement[]> {
+  if (postgresMissing !== undefined) return [];
   const server = await startPostgres();
   try {
-    const load = { cells: size.cells, workers: WORKERS, perCall: FUSED, place: "postgres" };
     return await cellsRows(await server.newDatabase(), load);
   } finally {
     await server.remove();

@@ -35,8 +35,10 @@ export class CoordinatorProcess {
     const env = { ...process.env, OCCAM_TOKEN: TOKEN };
     const fromMs = systemClock.monotonicMs();
     const child = spawn(process.execPath, [...flags, MAIN, ...args], { env, stdio: ["ignore", "pipe", "inherit"] });
-    process.once("exit", () => child.kill("SIGKILL"));
+    const killed = (): unknown => child.kill("SIGKILL");
+    process.once("exit", killed);
     const ended = new Promise((resolve) => child.once("close", resolve));
+    void ended.then(() => process.off("exit", killed));
     const address = await new Promise<string>((resolve, reject) => {
       let said = "";
       child.stdout.setEncoding("utf8").on("data", (text: string) => {

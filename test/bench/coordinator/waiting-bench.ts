@@ -64,7 +64,10 @@ export async function idleRows(store: string, workers: number, forMs: number): P
   const left = (): number => endMs - systemClock.monotonicMs();
   const waits = async (connection: Connection, workerId: string): Promise<void> => {
     while (left() > 0)
-      await sync(connection, workerId, { freeSlots: 1, waitMs: Math.min(LONG_POLL_MS, Math.max(1, left())) });
+      await sync(connection, workerId, {
+        freeSlots: 1,
+        waitMs: Math.ceil(Math.min(LONG_POLL_MS, Math.max(1, left()))),
+      });
   };
   const beats = async (connection: Connection, workerId: string, index: number): Promise<void> => {
     await systemClock.sleep((index / workers) * Math.min(HEARTBEAT_MS, forMs));
