@@ -87,8 +87,9 @@ export class Coordinator {
     this.#check();
     const { clock, meter } = this.hot;
     const startMs = clock.monotonicMs();
-    const reply = await sync(this.hot, command, AbortSignal.any([signal, this.stopped]));
     const mayWait = command.waitMs > 0 && command.freeSlots > 0 && !command.draining;
+    const ended = mayWait ? AbortSignal.any([signal, this.stopped]) : signal;
+    const reply = await sync(this.hot, command, ended);
     meter.synced(mayWait ? undefined : clock.monotonicMs() - startMs);
     return reply;
   }

@@ -25,7 +25,7 @@ export interface Timings {
   readonly brokenMaxMs: number;
   /** Between two looks at the deadlines of leases. */
   readonly tickMs: number;
-  /** How long the writes of many callers are gathered into one transaction. A transaction costs about as much. */
+  /** How long after a transaction the writes of many callers are gathered into the next. It costs about as much itself. */
   readonly gatherMs: number;
   /** A worker that was not heard of for this long is no longer listed. */
   readonly workerForgetMs: number;

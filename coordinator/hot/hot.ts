@@ -64,5 +64,5 @@ export interface Hot {
 
 /** Runs `then` once everything written so far is durable; never when it cannot be made durable. */
 export function afterDurable(hot: Pick<Hot, "writer">, then: () => void): void {
-  hot.writer.settled().then(then, () => undefined);
+  hot.writer.whenDurable(then);
 }

@@ -19,14 +19,19 @@ export interface FoundAttempt {
  * cell in memory again before it decides.
  */
 export async function findAttempt(hot: Hot, token: LeaseToken, cellId: CellId): Promise<FoundAttempt | undefined> {
+  return attemptInMemory(hot, token, cellId) ?? attemptInStore(hot, token, cellId);
+}
+
+function attemptInMemory(hot: Hot, token: LeaseToken, cellId: CellId): FoundAttempt | undefined {
   const lease = hot.leases.get(token);
   const member = lease?.members.get(cellId);
-  if (lease !== undefined && member !== undefined) {
-    const { key: cellKey, scope } = member.cell;
-    if (hot.cells.get(scope, cellId) !== undefined) {
-      return { workerId: lease.workerId, cellKey, scope, ended: member.ended, stored: undefined };
-    }
-  }
+  if (lease === undefined || member === undefined) return undefined;
+  const { key: cellKey, scope } = member.cell;
+  if (hot.cells.get(scope, cellId) === undefined) return undefined;
+  return { workerId: lease.workerId, cellKey, scope, ended: member.ended, stored: undefined };
+}
+
+async function attemptInStore(hot: Hot, token: LeaseToken, cellId: CellId): Promise<FoundAttempt | undefined> {
   const found = await hot.store.findAttempt(token, cellId);
   if (found === undefined) return undefined;
   const { cell, workerId } = found;

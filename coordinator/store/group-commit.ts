@@ -1,6 +1,7 @@
 /**
  * Group commit: what many callers write within a few milliseconds becomes one transaction, because a durable transaction costs
- * the same for one row as for hundreds.
+ * the same for one row as for hundreds. A write that comes when there was none for so long waits for nobody: one caller alone is
+ * answered as soon as the disk allows.
  *
  * Invariants:
  * 1. Changes are applied in the order in which they were written.
@@ -16,7 +17,7 @@ import type { Store } from "./store.ts";
 export interface GroupCommitOptions {
   readonly store: Pick<Store, "apply">;
   readonly clock: Clock;
-  /** 0: apply at the end of the current turn. */
+  /** Between the end of a transaction and the begin of the next; 0: it begins at the end of the turn that writes. */
   readonly gatherMs: number;
   /** A transaction is closed early at this many changes. */
   readonly changesMax: number;
@@ -29,8 +30,10 @@ export class GroupCommit {
   /** Settles with the transaction that will take what is gathered. */
   #next = newBatch();
   /** Settles with the transaction that is under way. */
-  #current: Promise<void> | undefined;
+  #current: Batch | undefined;
   #cancelTimer: (() => void) | undefined;
+  /** When the last transaction was through. */
+  #quietSinceMs = Number.NEGATIVE_INFINITY;
   #failure: OccamError | undefined;
 
   constructor(options: GroupCommitOptions) {
@@ -42,10 +45,19 @@ export class GroupCommit {
     if (this.#failure === undefined) this.#schedule();
   }
 
-  async settled(): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
+  // Hundreds of callers wait for one transaction: each gets the same promise, and none of its own.
+  settled(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#gathered.length > 0) return this.#next.promise;
-    return this.#current;
+    return this.#current?.promise ?? SETTLED;
+  }
+
+  /** Calls `then` when `settled()` would resolve; never when it would reject. */
+  whenDurable(then: () => void): void {
+    const batch = this.#gathered.length > 0 ? this.#next : this.#current;
+    if (this.#failure !== undefined) return;
+    if (batch === undefined) queueMicrotask(then);
+    else batch.whenDurable.push(then);
   }
 
   /** Loses what is not applied yet, as the end of the process would; for simulations. */
@@ -58,8 +70,9 @@ export class GroupCommit {
     if (this.#gathered.length >= this.#options.changesMax) return this.#flushNow();
     if (this.#cancelTimer !== undefined) return;
     const { clock, gatherMs } = this.#options;
-    if (gatherMs > 0) {
-      this.#cancelTimer = clock.after(gatherMs, () => this.#flushNow());
+    const waitMs = this.#quietSinceMs + gatherMs - clock.monotonicMs();
+    if (waitMs > 0) {
+      this.#cancelTimer = clock.after(waitMs, () => this.#flushNow());
       return;
     }
     let wanted = true;
@@ -75,7 +88,7 @@ export class GroupCommit {
     const batch = this.#next;
     this.#gathered = [];
     this.#next = newBatch();
-    this.#current = batch.promise;
+    this.#current = batch;
     void this.#apply(changes, batch);
   }
 
@@ -88,7 +101,9 @@ export class GroupCommit {
       return this.#fail(failure, this.#options.failed);
     }
     this.#current = undefined;
+    this.#quietSinceMs = this.#options.clock.monotonicMs();
     batch.resolve();
+    for (const then of batch.whenDurable) then();
     if (this.#failure === undefined && this.#gathered.length > 0) this.#schedule();
   }
 
@@ -111,8 +126,12 @@ function failureOf(error: unknown): OccamError {
   });
 }
 
+const SETTLED = Promise.resolve();
+
 interface Batch {
   readonly promise: Promise<void>;
+  /** To be called when it is through. */
+  readonly whenDurable: (() => void)[];
   resolve(): void;
   reject(error: OccamError): void;
 }
@@ -126,5 +145,5 @@ function newBatch(): Batch {
   });
   // A batch that nobody waits for may fail too; the failure is told by `failed`.
   promise.catch(() => undefined);
-  return { promise, resolve, reject };
+  return { promise, whenDurable: [], resolve, reject };
 }

@@ -11,17 +11,25 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export function canonicalJson(value: Json): string {
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw new OccamError("internal", `a number of a canonical form is ${value}`);
-    return JSON.stringify(value === 0 ? 0 : value);
+    // As JSON.stringify writes it, and -0 as "0".
+    return String(value);
   }
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item)).join(",")}]`;
   const record = value as { readonly [key: string]: Json | undefined };
-  const fields: string[] = [];
-  for (const key of Object.keys(record).sort()) {
+  let text = "";
+  for (const key of sortedKeys(record)) {
     const field = record[key];
-    if (field !== undefined) fields.push(`${JSON.stringify(key)}:${canonicalJson(field)}`);
+    if (field !== undefined) text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${canonicalJson(field)}`;
   }
-  return `{${fields.join(",")}}`;
+  return `{${text}}`;
+}
+
+/** What was parsed from a canonical text is sorted already. */
+function sortedKeys(record: object): readonly string[] {
+  const keys = Object.keys(record);
+  for (let at = 1; at < keys.length; at += 1) if (keys[at - 1]! > keys[at]!) return keys.sort();
+  return keys;
 }
 
 /** SHA-256 of a text (as UTF-8), hex. */

@@ -119,10 +119,11 @@ describe("a result", () => {
     await worker.pushMetrics(id, token, 0, 3);
     expect((await worker.result(id, token, 1, counts)).detail).toBe("0 of 1 log lines are here");
     // Under way and not durable yet: it is written first, so it counts.
-    const [, reply] = await Promise.all([
-      worker.pushLogs({ cellId: id, token }, 0, ["done"]),
-      worker.result(id, token, 1, counts),
-    ]);
+    const pushed = worker.pushLogs({ cellId: id, token }, 0, ["done"]);
+    const { streams, cells } = world.coordinator.hot;
+    const key = { kind: "logs", cellKey: cells.get("", id)!.key, token, sessionId: "" } as const;
+    while (streams.get(key) === undefined) await Promise.resolve();
+    const [, reply] = await Promise.all([pushed, worker.result(id, token, 1, counts)]);
     expect(reply.outcome).toBe("committed");
   });
 

@@ -21,9 +21,23 @@ function open(apply: (changes: readonly Change[]) => Promise<void>, gatherMs = 2
 }
 
 describe("group commit", () => {
+  it("applies what comes after a quiet time at once", async () => {
+    const applied: number[][] = [];
+    const { clock, writer } = open(async (changes) => void applied.push(numbersOf(changes)));
+    for (const number of [1, 2]) {
+      writer.write(change(number));
+      await writer.settled();
+      await clock.advance(2);
+    }
+    expect(applied).toEqual([[1], [2]]);
+  });
+
   it("applies what many write within its time as one transaction, in their order, and answers after it", async () => {
     const applied: number[][] = [];
     const { clock, writer } = open(async (changes) => void applied.push(numbersOf(changes)));
+    writer.write(change(0));
+    await writer.settled();
+    expect(applied.splice(0)).toEqual([[0]]);
     let answered = 0;
     const callers = [1, 2, 3].map(async (number) => {
       writer.write(change(number));
@@ -59,6 +73,20 @@ describe("group commit", () => {
     expect(applied).toEqual([[1], [2]]);
   });
 
+  it("calls what waits for a transaction once it is through, and at once when there is none", async () => {
+    const applied: number[][] = [];
+    const { writer } = open(async (changes) => void applied.push(numbersOf(changes)));
+    const seen: number[] = [];
+    writer.write(change(1));
+    writer.whenDurable(() => seen.push(applied.length));
+    expect(seen).toEqual([]);
+    await writer.settled();
+    expect(seen).toEqual([1]);
+    writer.whenDurable(() => seen.push(2));
+    await Promise.resolve();
+    expect(seen).toEqual([1, 2]);
+  });
+
   it("does not wait when much is gathered, and settles at once when nothing is", async () => {
     const applied: number[][] = [];
     const { writer } = open(async (changes) => void applied.push(numbersOf(changes)), 1_000_000, 3);
@@ -75,10 +103,14 @@ describe("group commit", () => {
     writer.write(change(1));
     const first = writer.settled();
     first.catch(() => undefined);
+    const seen: string[] = [];
+    writer.whenDurable(() => seen.push("durable"));
     await clock.advance(2);
     await expect(first).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("disk full") });
     writer.write(change(2));
     await expect(writer.settled()).rejects.toMatchObject({ code: "unavailable" });
-    expect(failures).toHaveLength(1);
+    writer.whenDurable(() => seen.push("durable"));
+    await clock.advance(2);
+    expect([seen, failures.length]).toEqual([[], 1]);
   });
 });
