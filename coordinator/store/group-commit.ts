@@ -70,8 +70,9 @@ export class GroupCommit {
     if (this.#gathered.length >= this.#options.changesMax) return this.#flushNow();
     if (this.#cancelTimer !== undefined) return;
     const { clock, gatherMs } = this.#options;
-    const waitMs = this.#quietSinceMs + gatherMs - clock.monotonicMs();
-    if (waitMs > 0) {
+    if (gatherMs > 0) {
+      // Not before this turn is over: a submission, its cells and their first grant are one transaction.
+      const waitMs = Math.max(0, this.#quietSinceMs + gatherMs - clock.monotonicMs());
       this.#cancelTimer = clock.after(waitMs, () => this.#flushNow());
       return;
     }

@@ -318,7 +318,8 @@ export class SweepDesk {
   async #expand(sweep: Sweep, spec: ReadSpec): Promise<void> {
     const hot = this.#hot;
     let index = sweep.expandedTo;
-    let before = hot.writer.settled();
+    // Nothing is before the first.
+    let before = index === 0 ? Promise.resolve() : hot.writer.settled();
     while (!sweep.expanded && index < spec.gridSize) {
       const points = await this.#chunkFrom(sweep, spec, index);
       index = points.next;

@@ -12,7 +12,7 @@ import {
   type PostgresDialectConfig,
 } from "kysely";
 import { Pool, types } from "pg";
-import { invariant } from "../../../src/core/errors.ts";
+import { invariant, OccamError } from "../../../src/core/errors.ts";
 import type { Logger } from "../../../src/core/log.ts";
 import { describeUrl } from "../../../src/core/postgres-url.ts";
 import { seatOf, type Seat } from "../leader-seat.ts";
@@ -139,7 +139,7 @@ function poolOf(url: string, silenceMs: number | undefined): Pool {
 function endedBySilence(silenceMs: number): Socket {
   const socket = new Socket();
   const text = `PostgreSQL has not answered for ${silenceMs / 1000} s`;
-  return socket.setTimeout(silenceMs, () => socket.destroy(new Error(text)));
+  return socket.setTimeout(silenceMs, () => socket.destroy(new OccamError("unavailable", text)));
 }
 
 /** Keys, counts and times stay below 2^53; seeds, which do not, are text. */

@@ -22,14 +22,18 @@ export async function startRows(store: string, sweeps: number, workers: number):
   const over = new AbortController();
   const work = async (workerId: string): Promise<void> => {
     const connection = coordinator.connect();
+    over.signal.addEventListener("abort", () => connection.close());
     while (!over.signal.aborted) {
-      const { grants } = await sync(connection, workerId, { freeSlots: 1, waitMs: 2_000 });
-      const [grant] = grants;
+      const asked = sync(connection, workerId, { freeSlots: 1, waitMs: LONG_POLL_MS });
+      const said = await asked.catch((error: unknown) => {
+        if (!over.signal.aborted) throw error;
+        return { grants: [] };
+      });
+      const [grant] = said.grants;
       if (grant === undefined) continue;
       tookMs.push(systemClock.monotonicMs() - submittedMs);
       await commit(connection, workerId, grant.token, [grant.cells[0]!.cellId]);
     }
-    connection.close();
   };
   const working = Array.from({ length: workers }, (_, index) => work(`w${index}`));
   await systemClock.sleep(1_000);
