@@ -5,7 +5,8 @@
  * 1. The same spec is the same sweep, however often and however concurrently it is submitted.
  * 2. The grid is expanded in chunks, between which the event loop turns; after a restart the expansion goes on.
  * 3. An edited sweep is another sweep; the cells that both have are one: done, running or waiting as they are.
- * 4. A running sweep ends up with no cancelled cell: what an interrupted resume has left is taken up again.
+ * 4. A running sweep ends up expanded and with no cancelled cell: what an interrupted expansion or resume has left is taken up at
+ *    the next start, or when the sweep is submitted or resumed again.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { messageOf, OccamError } from "../../src/core/errors.ts";
@@ -86,7 +87,7 @@ export class SweepDesk {
     await this.#underWay.get(id);
     const known = this.#hot.sweeps.get(id);
     if (known !== undefined) {
-      if (known.state === "cancelled") await this.#exclusively(known.record.id, () => this.#resume(known, spec));
+      if (isCutShort(known)) await this.#exclusively(known.record.id, () => this.#resume(known, spec));
       await this.#hot.writer.settled();
       return { sweep: known, created: false };
     }
@@ -109,7 +110,7 @@ export class SweepDesk {
   /** A paused or cancelled sweep goes on. */
   async resume(sweep: Sweep): Promise<void> {
     unpauseSweep(this.#hot, sweep);
-    if (sweep.state === "cancelled") await this.#goOnFrom(sweep);
+    if (isCutShort(sweep)) await this.#goOnFrom(sweep);
     await this.#hot.writer.settled();
   }
 
@@ -122,7 +123,7 @@ export class SweepDesk {
       });
     }
     const { cancelled } = sweep.counts;
-    if (isCancelled) await this.#goOnFrom(sweep);
+    if (isCutShort(sweep)) await this.#goOnFrom(sweep);
     const failed = await rerunQuarantined(this.#hot, sweep, (run) => this.#inTurn(run));
     if (failed + cancelled > 0) unpauseSweep(this.#hot, sweep);
     await this.#hot.writer.settled();
@@ -161,8 +162,8 @@ export class SweepDesk {
     this.#inBackground(endCells(this.#hot, [...this.#unwanted()], this.#isClosed));
     for (const sweep of this.#hot.sweeps.all()) {
       if (sweep.state !== "running") continue;
-      if (sweep.expanded && sweep.counts.cancelled === 0) finishIfDone(this.#hot, sweep);
-      else void this.#goOnWith(sweep);
+      if (isCutShort(sweep)) void this.#goOnWith(sweep);
+      else finishIfDone(this.#hot, sweep);
     }
   }
 
@@ -371,4 +372,10 @@ export class SweepDesk {
     this.#chunks = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** It was cancelled, or what was to bring all of its cells in was: by an error of a read, or the end of the process. */
+function isCutShort(sweep: Sweep): boolean {
+  if (sweep.state === "finished") return false;
+  return sweep.state === "cancelled" || !sweep.expanded || sweep.counts.cancelled > 0;
 }

@@ -255,6 +255,21 @@ describe("a cancelled sweep that is submitted again", () => {
     expect(sweep.counts).toMatchObject({ pending: cells, cancelled: 0 });
   });
 
+  it("completes what an error of the store cut short, when it is submitted again or resumed", async () => {
+    await world.submit({ name: "a", cells: 5 });
+    await cancel();
+    const read = vi.spyOn(world.store, "findCellsIn");
+    for (const again of ["submit", "resume"] as const) {
+      read.mockRejectedValueOnce(new Error("disk I/O error"));
+      await expect(world.submit({ name: "a", cells: 5 })).rejects.toThrow("disk I/O error");
+      expect(sweeps()[0]!.counts).toMatchObject({ cancelled: 5, pending: 0 });
+      if (again === "submit") await world.submit({ name: "a", cells: 5 });
+      else await world.coordinator.sweeps.resume(sweeps()[0]!);
+      expect(sweeps()[0]!.counts).toMatchObject({ cancelled: 0, pending: 5 });
+      await cancel();
+    }
+  });
+
   it("completes a resume that was cut off, at the next start", async () => {
     await world.submit({ name: "a", cells: 5 });
     await cancel();
