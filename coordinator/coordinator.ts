@@ -185,10 +185,12 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     }),
     cells: new CellBook(counters.nextCellKey, work),
     leases: new LeaseBook(counters.nextToken, timings),
-    sessions: new SessionBook(counters.nextSessionSeq, LIMITS.sessions, {
-      workers: LIMITS.workers,
-      forgetMs: timings.workerForgetMs,
-    }),
+    sessions: new SessionBook(
+      counters.nextSessionSeq,
+      LIMITS.sessions,
+      { workers: LIMITS.workers, forgetMs: timings.workerForgetMs },
+      epoch,
+    ),
     health: new HealthBook(timings),
     sweeps: new SweepBook(counters.nextSweepSeq),
     streams: new StreamBook(counters.nextStreamId, counters.nextLogSeq),

@@ -78,6 +78,7 @@ function decodeSync({ hot }: Coordinator, request: SyncRequest, workerId: Worker
     })),
     draining: request.draining,
     waitMs: request.waitMs,
+    heardReply: Number(request.heardReply),
   };
 }
 
@@ -109,6 +110,7 @@ function encodeSync({ hot }: Coordinator, reply: SyncReply, version: number): Sy
     drain: reply.drain,
     fenced: reply.fenced,
     protocolVersion: version,
+    replyNumber: BigInt(reply.number),
   };
 }
 

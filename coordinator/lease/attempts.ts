@@ -15,6 +15,7 @@ import { finishIfDone } from "../sweep/finish.ts";
 import { ALIKE_MAX } from "../sweep/first-faults.ts";
 import { pauseSweep } from "../sweep/pause.ts";
 import { FAILED_MAX, LOST_MAX, type CellEvent } from "./cell-state.ts";
+import { afterUnheard, whyDeaf } from "./hearing.ts";
 import type { LeaseEnd, LeaseEvent } from "./lease-state.ts";
 import { clearTroubles, isLargerThan, isThereAnother, mayServe, noteTrouble } from "./worker-trust.ts";
 
@@ -128,6 +129,7 @@ export function endLease(hot: Hot, lease: HotLease, event: LeaseEvent): void {
   const end = hot.leases.end(lease, event);
   if (end === undefined) return;
   hot.sessions.detach(lease);
+  if (end === "unaccepted") noteUnheard(hot, lease);
   hot.meter.leaseEnded(end);
   // A worker that was started again before it could list a grant may have died of it: a cell that kills at once is no exception.
   const lost = (begun && (end === "lost" || end === "fenced" || end === "wedged")) || (unheard && end === "fenced");
@@ -138,6 +140,17 @@ export function endLease(hot: Hot, lease: HotLease, event: LeaseEvent): void {
   hot.logger.debug({ lease: String(lease.token), worker: lease.workerId, end }, "lease ended");
   hot.workerChanges.changed();
   afterDurable(hot, () => hot.leases.drop(lease));
+}
+
+/** Its worker was heard of since the grant: then it did not hear of it. */
+function noteUnheard(hot: Hot, { workerId, sessionId }: HotLease): void {
+  const session = hot.sessions.get(workerId);
+  if (session?.sessionId !== sessionId) return;
+  const nowMs = hot.leaseClock.nowMs();
+  const hearing = afterUnheard(session.hearing, nowMs, hot.sessions.lastReply, hot.timings);
+  hot.sessions.heard(session, hearing);
+  const why = whyDeaf(hearing, nowMs);
+  if (why !== "") hot.logger.warn({ worker: workerId, why }, "worker gets no cells");
 }
 
 const WHY_LOST: Readonly<Partial<Record<LeaseEnd, string>>> = {

@@ -9,6 +9,7 @@ import { isFull, sweepOrder } from "../schedule/sweep-order.ts";
 import type { CellRow } from "../store/store.ts";
 import { gibibytes } from "./cell-state.ts";
 import { standingOf } from "./grant.ts";
+import { whyDeaf } from "./hearing.ts";
 import { isLargerThan, isUsable, mayServe } from "./worker-trust.ts";
 
 export interface Explanation {
@@ -99,7 +100,9 @@ function explainPending(hot: Hot, reasons: Reasons, cell: HotCell): void {
 /** Workers that could run it, with what keeps the others from it. */
 function fittingWorkers(hot: Hot, reasons: Reasons, sweep: Sweep, cell: HotCell): readonly WorkerSession[] {
   const usable = [...hot.sessions.all()].filter((session) => isUsable(hot, session));
-  for (const { workerId } of hot.sessions.all()) {
+  for (const { workerId, hearing } of hot.sessions.all()) {
+    const deaf = whyDeaf(hearing, hot.leaseClock.nowMs());
+    if (deaf !== "") reasons.add(`worker ${workerId} gets no cells: ${deaf}`, "see to the network on the way to it");
     const health = hot.health.get(workerId);
     if (health.kind === "sound") continue;
     reasons.add(`worker ${workerId} is ${health.kind}: ${health.reason}`, `occam reset ${workerId}`);
