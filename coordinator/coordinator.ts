@@ -13,6 +13,7 @@ import { HealthBook } from "./hot/health-book.ts";
 import type { Hot } from "./hot/hot.ts";
 import { LeaseBook } from "./hot/lease-book.ts";
 import { LeaseClock } from "./hot/lease-clock.ts";
+import { LoadLevel } from "./hot/overload.ts";
 import { recover } from "./hot/recover.ts";
 import { SessionBook } from "./hot/session-book.ts";
 import { SweepBook } from "./hot/sweep-book.ts";
@@ -148,6 +149,12 @@ export class Coordinator {
     const nowMs = hot.leaseClock.nowMs();
     for (const lease of hot.leases.all()) endLease(hot, lease, { kind: "time", nowMs });
     retryDue(hot, nowMs);
+    if (!this.sweeps.isExpanding && hot.overload.look(hot.load())) {
+      hot.logger.warn(
+        { level: hot.overload.now.level },
+        "the load has changed what makes way: syncs, then submissions",
+      );
+    }
   }
 }
 
@@ -172,6 +179,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     work,
     startedMs: clock.nowMs(),
     load: options.load ?? (() => 0),
+    overload: new LoadLevel(),
     expectedWorkers: options.expectedWorkers ?? 0,
     leaseClock: new LeaseClock(clock, timings.tickMs),
     writer: new GroupCommit({
@@ -186,10 +194,12 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     }),
     cells: new CellBook(counters.nextCellKey, work),
     leases: new LeaseBook(counters.nextToken, timings),
-    sessions: new SessionBook(counters.nextSessionSeq, LIMITS.sessions, {
-      workers: LIMITS.workers,
-      forgetMs: timings.workerForgetMs,
-    }),
+    sessions: new SessionBook(
+      counters.nextSessionSeq,
+      LIMITS.sessions,
+      { workers: LIMITS.workers, forgetMs: timings.workerForgetMs },
+      epoch,
+    ),
     health: new HealthBook(timings),
     sweeps: new SweepBook(counters.nextSweepSeq),
     streams: new StreamBook(counters.nextStreamId, counters.nextLogSeq),

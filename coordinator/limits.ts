@@ -1,3 +1,4 @@
+import { SERIES_NAME_CHARS } from "../src/wire/metric-columns.ts";
 import { SPEC_LIMIT_BYTES } from "../src/spec/source-tree.ts";
 
 /** Every size limit of the coordinator, with its reason. */
@@ -48,7 +49,7 @@ export const LIMITS = {
   batchPoints: 65_536,
   /** Series of one batch, and the name of one. */
   batchSeries: 4_096,
-  seriesNameChars: 256,
+  seriesNameChars: SERIES_NAME_CHARS,
   /** Own logs of sessions whose end is in memory; the end of an older one is read from the store. */
   ownLogs: 10_000,
   /** Batches of one bulk call that are under way at once. */

@@ -4,8 +4,8 @@ import type { LeaseEnd } from "./lease/lease-state.ts";
 import type { CommitOutcome } from "./lease/commit.ts";
 import type { StreamKind } from "./store/change.ts";
 
-/** Work that is refused under load, in the order in which it is. */
-export type Shed = "watch" | "submit" | "worker";
+/** Work that is put off or refused under load, in the order in which it is. */
+export type Shed = "watch" | "sync" | "submit" | "worker";
 
 export interface Meter {
   /** A sync was answered; `tookMs` undefined: it was held back for want of work. */

@@ -15,6 +15,11 @@ export interface Timings {
   readonly longPollMaxMs: number;
   /** A lease that is listed and makes no step for so long, or for 20 of its median steps where that is longer, is stuck. */
   readonly stallMs: number;
+  /**
+   * So long before the first step of its training or its estimate: data are loaded and programs compiled then, and how long a step
+   * takes is not known. Half an hour of a worker is the price of a wedge there; below it a slow first step was lost three times over.
+   */
+  readonly firstStepMs: number;
   /** The longest wait of a failed cell before its second try; doubled for each further one ... */
   readonly retryMs: number;
   /** ... up to this. */
@@ -60,6 +65,7 @@ export const DEFAULT_TIMINGS: Timings = {
   readoptionMs: 30_000,
   longPollMaxMs: 25_000,
   stallMs: 300_000,
+  firstStepMs: 1_800_000,
   retryMs: 5_000,
   retryMaxMs: 300_000,
   brokenMs: 600_000,

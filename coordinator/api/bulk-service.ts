@@ -6,6 +6,7 @@ import {
   type PushResponse,
 } from "../../proto/gen/occam/v1/bulk.ts";
 import { LogLevel, type LogRecord, type MetricColumns } from "../../proto/gen/occam/v1/common.ts";
+import { OccamError } from "../../src/core/errors.ts";
 import { asCellId, asLeaseToken, type WorkerId } from "../../src/core/ids.ts";
 import { bidiStreaming, type Send } from "../../src/rpc/adapters.ts";
 import type { Service } from "../../src/rpc/server.ts";
@@ -13,8 +14,9 @@ import { streamKind } from "../../src/wire/enums.ts";
 import type { Coordinator } from "../coordinator.ts";
 import type { SentLine } from "../ingest/bound-line.ts";
 import { PushCredit } from "../ingest/push-credit.ts";
-import type { PushCommand } from "../ingest/push.ts";
+import type { PushCommand, SentRecords } from "../ingest/push.ts";
 import { LIMITS } from "../limits.ts";
+import type { StreamKind } from "../store/change.ts";
 import { UntilFailure } from "./until-failure.ts";
 import { atMost, shortText } from "./within.ts";
 import { claimSession, type WorkerOwners } from "./worker-owners.ts";
@@ -76,8 +78,8 @@ async function pushOne(
   const sizeBytes = sizeOf(request);
   credit.take(command.workerId, sizeBytes);
   try {
-    const { nextOffset, fenced } = await coordinator.push(command, sizeBytes);
-    return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced };
+    const { nextOffset, fenced, refused = "" } = await coordinator.push(command, sizeBytes);
+    return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced, refused };
   } finally {
     credit.give(command.workerId, sizeBytes);
   }
@@ -105,11 +107,15 @@ function decodePush(request: PushRequest, workerId: WorkerId): PushCommand {
 function decodeRecords({ kind, metrics, logs }: PushRequest): PushCommand["records"] {
   switch (streamKind.fromWire(kind)) {
     case "metrics":
-      if (metrics !== undefined) checkColumns(metrics);
-      return { kind: "metrics", columns: metrics ?? { names: [], name: [], step: [], value: [] } };
+      return withinLimits("metrics", metrics?.value.length ?? 0, () => {
+        if (metrics !== undefined) checkColumns(metrics);
+        return { kind: "metrics", columns: metrics ?? { names: [], name: [], step: [], value: [] } };
+      });
     case "logs":
-      atMost(logs.length, LIMITS.batchLines, "log lines in one batch");
-      return { kind: "logs", lines: logs.map(decodeLine) };
+      return withinLimits("logs", logs.length, () => {
+        atMost(logs.length, LIMITS.batchLines, "log lines in one batch");
+        return { kind: "logs", lines: logs.map(decodeLine) };
+      });
   }
 }
 
@@ -117,6 +123,16 @@ function checkColumns({ names, name, step, value }: MetricColumns): void {
   atMost(names.length, LIMITS.batchSeries, "series in one batch");
   atMost(Math.max(name.length, step.length, value.length), LIMITS.batchPoints, "points in one batch");
   for (const each of names) atMost(each.length, LIMITS.seriesNameChars, "characters in the name of a series");
+}
+
+/** What is beyond a limit is refused alone: the other batches of the call are as good as before. */
+function withinLimits(of: StreamKind, count: number, decode: () => SentRecords): PushCommand["records"] {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof OccamError) || error.code !== "protocol") throw error;
+    return { kind: "refused", of, count, why: error.message };
+  }
 }
 
 function decodeLine({ timeMs, level, message, fieldsJson }: LogRecord): SentLine {

@@ -22,6 +22,7 @@ import type { Hot } from "../hot/hot.ts";
 import type { WorkerCapabilities } from "../hot/session-book.ts";
 import type { CommitCommand, Fault } from "../lease/commit.ts";
 import type { SyncCommand, SyncReply } from "../lease/sync-messages.ts";
+import { nextSyncMs } from "../hot/overload.ts";
 import { LIMITS } from "../limits.ts";
 import { required } from "./required.ts";
 import { atMost, shortText } from "./within.ts";
@@ -78,6 +79,7 @@ function decodeSync({ hot }: Coordinator, request: SyncRequest, workerId: Worker
     })),
     draining: request.draining,
     waitMs: request.waitMs,
+    heardReply: Number(request.heardReply),
   };
 }
 
@@ -98,17 +100,21 @@ function decodeCapabilities(hot: Hot, capabilities: NonNullable<SyncRequest["cap
   };
 }
 
-/** The next sync is a heartbeat later; an idle worker asks again at once, and is then held back. */
+/** The next sync is a heartbeat later, under overload two; an idle worker asks again at once, and is then held back. */
 function encodeSync({ hot }: Coordinator, reply: SyncReply, version: number): SyncResponse {
+  const { heartbeatMs, leaseTtlMs } = hot.timings;
+  const { now } = hot.overload;
+  if (now.level !== "none") hot.meter.shed("sync");
   return {
     coordinatorEpoch: hot.epoch,
     grants: reply.grants,
     renewals: reply.renewals,
     revocations: reply.revocations,
-    nextSyncMs: hot.timings.heartbeatMs,
+    nextSyncMs: nextSyncMs(now, heartbeatMs, leaseTtlMs),
     drain: reply.drain,
     fenced: reply.fenced,
     protocolVersion: version,
+    replyNumber: BigInt(reply.number),
   };
 }
 

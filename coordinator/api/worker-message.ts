@@ -4,6 +4,7 @@ import { workerState, type WorkerStateName } from "../../src/wire/enums.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { HotLease } from "../hot/lease-book.ts";
 import type { WorkerSession } from "../hot/session-book.ts";
+import { whyDeaf } from "../lease/hearing.ts";
 
 /** Workers heard of lately, by id. Those of earlier runs of the coordinator appear once they are heard of again. */
 export function listWorkers(hot: Hot): readonly Worker[] {
@@ -22,6 +23,7 @@ function workerMessage(hot: Hot, session: WorkerSession, nowMs: number): Worker 
   const leases = [...session.leases];
   const gone = nowMs - seenMs > hot.timings.leaseTtlMs;
   const health = hot.health.get(session.workerId);
+  const deaf = gone ? "" : whyDeaf(session.hearing, nowMs);
   // It said that it would go, and it is gone.
   if (gone && session.draining && leases.length === 0) return undefined;
   return {
@@ -32,7 +34,7 @@ function workerMessage(hot: Hot, session: WorkerSession, nowMs: number): Worker 
     lastSeenMs: BigInt(session.seenAtMs),
     cellsHeld: leases.reduce((sum, lease) => sum + lease.open, 0),
     cellsCommitted: BigInt(session.committed),
-    activity: leases.map(activityOf).join("; "),
+    activity: [...leases.map(activityOf), deaf].filter((text) => text !== "").join("; "),
     brokenReason: health.kind === "sound" ? "" : health.reason,
   };
 }

@@ -13,6 +13,8 @@ import type { CellId, FuseKey } from "../../src/core/ids.ts";
 import {
   isOpen,
   NEW_CELL,
+  NOBODY,
+  shardLimit,
   transition,
   type CellEvent,
   type CellLife,
@@ -193,7 +195,9 @@ function isBefore(left: Sweep, right: Sweep): boolean {
 
 const NO_NEEDS: CellNeeds = Object.freeze({ widthLimit: 0, triedOn: NEW_CELL.triedOn, memoryAbove: 0 });
 
-function needsOf({ widthLimit, triedOn, memoryAbove }: CellLife): CellNeeds {
+function needsOf(life: CellLife): CellNeeds {
+  const { triedOn, memoryAbove } = life;
+  const widthLimit = shardLimit(life);
   return widthLimit === 0 && memoryAbove === 0 && triedOn.length === 0
     ? NO_NEEDS
     : { widthLimit, triedOn, memoryAbove };
@@ -207,7 +211,18 @@ function lifeOf(cell: StoredCell): CellLife {
   const { attempts, lost, failed, oom, preempted, widthLimit, triedOn, memoryAbove } = cell;
   // Without a grant there was nothing that could go wrong.
   if (attempts === 0 && cell.state === "pending") return NEW_CELL;
-  return { state: stateOf(cell), attempts, lost, failed, oom, preempted, widthLimit, triedOn, memoryAbove };
+  return {
+    state: stateOf(cell),
+    attempts,
+    lost,
+    failed,
+    oom,
+    preempted,
+    widthLimit,
+    triedOn,
+    memoryAbove,
+    vanished: NOBODY,
+  };
 }
 
 function stateOf(cell: StoredCell): CellState {

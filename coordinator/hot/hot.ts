@@ -23,6 +23,7 @@ import type { ChangeSignal } from "./change-signal.ts";
 import type { HealthBook } from "./health-book.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import type { LeaseClock } from "./lease-clock.ts";
+import type { LoadLevel } from "./overload.ts";
 import type { SessionBook } from "./session-book.ts";
 import type { SweepBook } from "./sweep-book.ts";
 import type { WorkerNews } from "./worker-news.ts";
@@ -45,6 +46,8 @@ export interface Hot {
   readonly startedMs: number;
   /** How busy the process is, 0 to 1: watches and tails make way before anything else does. */
   readonly load: () => number;
+  /** What else makes way, when it has been so for a while. */
+  readonly overload: LoadLevel;
   /** Workers that were announced at the start; 0: nobody knows. */
   readonly expectedWorkers: number;
   readonly cells: CellBook;

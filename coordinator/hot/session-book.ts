@@ -4,6 +4,7 @@
  * for one after a restart as well.
  */
 import type { SessionId, WorkerId } from "../../src/core/ids.ts";
+import { HEARS, type Hearing } from "../lease/hearing.ts";
 import type { Change } from "../store/change.ts";
 import type { StoredSession } from "../store/store.ts";
 import type { HotLease } from "./lease-book.ts";
@@ -32,6 +33,7 @@ export interface WorkerSession {
   readonly draining: boolean;
   readonly capabilities: WorkerCapabilities;
   readonly committed: number;
+  readonly hearing: Hearing;
 }
 
 interface Entry extends WorkerSession {
@@ -41,7 +43,11 @@ interface Entry extends WorkerSession {
   draining: boolean;
   capabilities: WorkerCapabilities;
   committed: number;
+  hearing: Hearing;
 }
+
+/** So that the numbers of replies grow over restarts without being stored: 2 million epochs of 4 thousand million replies. */
+const REPLIES_OF_EPOCH = 2 ** 32;
 
 const UNKNOWN_CAPABILITIES: WorkerCapabilities = {
   backend: "",
@@ -85,10 +91,12 @@ export class SessionBook {
   /** Every session that is remembered, with its worker. */
   readonly #known = new Map<SessionId, WorkerId>();
   #nextSeq: number;
+  #lastReply: number;
   readonly #knownMax: number;
   readonly #bounds: WorkerBounds;
 
-  constructor(nextSeq: number, knownMax: number, bounds: WorkerBounds) {
+  constructor(nextSeq: number, knownMax: number, bounds: WorkerBounds, epoch = 0n) {
+    this.#lastReply = Number(epoch) * REPLIES_OF_EPOCH;
     this.#nextSeq = nextSeq;
     this.#knownMax = knownMax;
     this.#bounds = bounds;
@@ -100,6 +108,16 @@ export class SessionBook {
       this.#remember(sessionId, workerId);
       this.#workers.set(workerId, newEntry(workerId, sessionId, committed.get(workerId) ?? 0));
     }
+  }
+
+  /** The number of the last answer to a sync. */
+  get lastReply(): number {
+    return this.#lastReply;
+  }
+
+  nextReply(): number {
+    this.#lastReply += 1;
+    return this.#lastReply;
   }
 
   get(workerId: WorkerId): WorkerSession | undefined {
@@ -142,6 +160,11 @@ export class SessionBook {
 
   detach(lease: HotLease): void {
     this.#workers.get(lease.workerId)?.leases.delete(lease);
+  }
+
+  /** What is known of how well its worker hears. */
+  heard(session: WorkerSession, hearing: Hearing): void {
+    (session as Entry).hearing = hearing;
   }
 
   committed(workerId: WorkerId): void {
@@ -198,5 +221,6 @@ function newEntry(workerId: WorkerId, sessionId: SessionId, committed: number): 
     draining: false,
     capabilities: UNKNOWN_CAPABILITIES,
     committed,
+    hearing: HEARS,
   };
 }

@@ -50,7 +50,11 @@ export const METRICS = {
   occam_store_changes_total: { kind: "counter", help: "Changes written to the store" },
   occam_stream_bytes_total: { kind: "counter", help: "Bytes of metrics and logs taken from workers", labels: ["kind"] },
   occam_stream_records_total: { kind: "counter", help: "Points and lines taken from workers", labels: ["kind"] },
-  occam_shed_total: { kind: "counter", help: "Work refused under load, by what it was", labels: ["what"] },
+  occam_shed_total: {
+    kind: "counter",
+    help: "Work refused under load, by what it was; sync: the next one was put off",
+    labels: ["what"],
+  },
   occam_calls_refused_total: {
     kind: "counter",
     help: "Calls refused at the door, by why",

@@ -3,17 +3,20 @@
  * double keeps every bit (NaN and infinities included, which SQL columns lose).
  */
 import { MetricColumns } from "../../proto/gen/occam/v1/common.ts";
-import { OccamError } from "../../src/core/errors.ts";
 
 export type { MetricColumns };
 
-/** Number of points. @throws OccamError "protocol" when the columns are not of one length or name a series that is not there */
-export function countPoints({ names, name, step, value }: MetricColumns): number {
+/** Readers hold steps as doubles. */
+const STEP_MAX = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** Why these columns are no points; "" when they are. */
+export function whyNoPoints({ names, name, step, value }: MetricColumns): string {
   if (step.length !== name.length || value.length !== name.length) {
-    throw refused(`columns have ${name.length}, ${step.length} and ${value.length} entries`);
+    return `columns have ${name.length}, ${step.length} and ${value.length} entries`;
   }
-  if (name.some((index) => index >= names.length)) throw refused(`a point is of a series that is not named`);
-  return name.length;
+  if (name.some((index) => index >= names.length)) return "a point is of a series that is not named";
+  const tooFar = step.find((each) => each > STEP_MAX);
+  return tooFar === undefined ? "" : `a point is of step ${tooFar}; the last that there can be is ${STEP_MAX}`;
 }
 
 /** A chunk of all points but the first `skip`. */
@@ -42,8 +45,4 @@ export function selectSeries(columns: MetricColumns, prefix: string): MetricColu
     step: places.map((place) => columns.step[place]!),
     value: places.map((place) => columns.value[place]!),
   };
-}
-
-function refused(why: string): OccamError {
-  return new OccamError("protocol", `a batch of metrics is refused: ${why}`);
 }

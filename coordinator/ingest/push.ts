@@ -1,5 +1,6 @@
 /**
- * One batch of one stream: appended where the stream ends, known, or out of place; answered with the stream's durable end.
+ * One batch of one stream: appended where the stream ends, known, out of place, or refused for good; answered with the stream's
+ * durable end. A refusal is an answer, not an error: an error ends the call, and its sender would send the same again for ever.
  *
  * Who may append: an attempt whose cell can still take its result. An attempt that was committed, or whose cell has another
  * result or was cancelled, is fenced: its stream is closed, and the answer says how much of it is stored.
@@ -7,10 +8,10 @@
 import { asLeaseToken, type CellId, type LeaseToken, type SessionId, type WorkerId } from "../../src/core/ids.ts";
 import { afterDurable, type Hot } from "../hot/hot.ts";
 import { findAttempt } from "../lease/find-attempt.ts";
-import type { LogLine, StreamKey } from "../store/change.ts";
+import type { LogLine, StreamKey, StreamKind } from "../store/change.ts";
 import { LIMITS } from "../limits.ts";
 import { boundLine, type SentLine } from "./bound-line.ts";
-import { countPoints, encodeChunk, type MetricColumns } from "./metric-chunk.ts";
+import { encodeChunk, whyNoPoints, type MetricColumns } from "./metric-chunk.ts";
 import { placeBatch } from "./place-batch.ts";
 import { readStream } from "./read-stream.ts";
 import type { HotStream } from "./stream-book.ts";
@@ -21,21 +22,34 @@ export interface PushCommand {
   /** undefined: the session's own log. */
   readonly attempt: { readonly cellId: CellId; readonly token: LeaseToken } | undefined;
   readonly firstOffset: number;
-  readonly records:
-    | { readonly kind: "metrics"; readonly columns: MetricColumns }
-    | { readonly kind: "logs"; readonly lines: readonly SentLine[] };
+  readonly records: SentRecords | RefusedRecords;
+}
+
+export type SentRecords =
+  | { readonly kind: "metrics"; readonly columns: MetricColumns }
+  | { readonly kind: "logs"; readonly lines: readonly SentLine[] };
+
+/** What no repetition makes right. */
+export interface RefusedRecords {
+  readonly kind: "refused";
+  readonly of: StreamKind;
+  readonly count: number;
+  readonly why: string;
 }
 
 export interface PushReply {
   readonly nextOffset: number;
   readonly fenced: boolean;
+  /** Why the batch will never be taken. */
+  readonly refused?: string;
 }
 
 const UNKNOWN_ATTEMPT: PushReply = { nextOffset: 0, fenced: true };
 
 export async function push(hot: Hot, command: PushCommand): Promise<PushReply> {
-  const { records, firstOffset } = command;
-  const count = records.kind === "metrics" ? countPoints(records.columns) : records.lines.length;
+  const { firstOffset } = command;
+  const records = checked(command.records);
+  const count = countOf(records);
   const owner = await ownerOf(hot, command);
   if (owner === undefined) return UNKNOWN_ATTEMPT;
   const stored = await readStream(hot, owner.key);
@@ -44,11 +58,33 @@ export async function push(hot: Hot, command: PushCommand): Promise<PushReply> {
   if (command.attempt === undefined) hot.streams.boundOwnLogs(owner.key, LIMITS.ownLogs);
   const placement = placeBatch(stream.nextOffset, firstOffset, count);
   const closed = owner.isClosed();
-  if (placement.kind === "append" && !closed) append(hot, stream, command, placement.skip, count);
+  const appends = placement.kind === "append" && !closed;
+  if (appends && records.kind !== "refused") append(hot, stream, command, records, placement.skip, count);
   const { nextOffset } = stream;
   await hot.writer.settled();
   if (closed) hot.streams.forget(owner.key);
-  return { nextOffset, fenced: closed && placement.kind !== "known" };
+  const reply = { nextOffset, fenced: closed && placement.kind !== "known" };
+  if (!appends || records.kind !== "refused") return reply;
+  hot.logger.warn({ worker: command.workerId, cell: command.attempt?.cellId, why: records.why }, "a batch is refused");
+  return { ...reply, refused: records.why };
+}
+
+function checked(records: PushCommand["records"]): PushCommand["records"] {
+  if (records.kind !== "metrics") return records;
+  const { columns } = records;
+  const why = whyNoPoints(columns);
+  return why === "" ? records : { kind: "refused", of: "metrics", count: columns.value.length, why };
+}
+
+function countOf(records: PushCommand["records"]): number {
+  switch (records.kind) {
+    case "metrics":
+      return records.columns.value.length;
+    case "logs":
+      return records.lines.length;
+    case "refused":
+      return records.count;
+  }
 }
 
 interface Owner {
@@ -58,7 +94,7 @@ interface Owner {
 }
 
 async function ownerOf(hot: Hot, { workerId, sessionId, attempt, records }: PushCommand): Promise<Owner | undefined> {
-  const { kind } = records;
+  const kind = records.kind === "refused" ? records.of : records.kind;
   if (attempt === undefined) {
     return { key: { kind, cellKey: 0, token: asLeaseToken(0n), sessionId }, isClosed: () => false };
   }
@@ -74,8 +110,14 @@ async function ownerOf(hot: Hot, { workerId, sessionId, attempt, records }: Push
   };
 }
 
-function append(hot: Hot, stream: HotStream, command: PushCommand, skip: number, count: number): void {
-  const { records, workerId, attempt } = command;
+function append(
+  hot: Hot,
+  stream: HotStream,
+  { workerId, attempt }: PushCommand,
+  records: SentRecords,
+  skip: number,
+  count: number,
+): void {
   const firstOffset = hot.streams.extend(stream, count - skip);
   const where = { stream: stream.key, streamId: stream.streamId, firstOffset };
   if (records.kind === "metrics") {

@@ -3,7 +3,8 @@
  * decides in memory and writes the changes in the same turn.
  */
 import { backoffMs } from "../../src/core/backoff.ts";
-import type { CellId, LeaseToken, WorkerId } from "../../src/core/ids.ts";
+import { invariant } from "../../src/core/errors.ts";
+import type { CellId, LeaseToken, SessionId, WorkerId } from "../../src/core/ids.ts";
 import { rootKey } from "../../src/core/random.ts";
 import { figuresOf, giverOf, type HotCell } from "../hot/cell-book.ts";
 import { afterDurable, type Hot } from "../hot/hot.ts";
@@ -15,14 +16,17 @@ import { finishIfDone } from "../sweep/finish.ts";
 import { ALIKE_MAX } from "../sweep/first-faults.ts";
 import { pauseSweep } from "../sweep/pause.ts";
 import { FAILED_MAX, LOST_MAX, type CellEvent } from "./cell-state.ts";
+import { afterUnheard, whyDeaf } from "./hearing.ts";
 import type { LeaseEnd, LeaseEvent } from "./lease-state.ts";
 import { clearTroubles, isLargerThan, isThereAnother, mayServe, noteTrouble } from "./worker-trust.ts";
 
 /** How an attempt ended without a result, and where. */
 export interface Fault {
-  readonly kind: "lost" | "failed" | "out-of-memory" | "handed-back" | "released";
+  readonly kind: "lost" | "vanished" | "failed" | "out-of-memory" | "handed-back" | "released";
   readonly token: LeaseToken;
   readonly worker: WorkerId;
+  /** Of a worker that vanished. */
+  readonly session?: SessionId;
   /** Cells of the shard. */
   readonly width: number;
   readonly reason: string;
@@ -33,7 +37,7 @@ export function endAttempt(hot: Hot, cell: HotCell, fault: Fault): void {
   const event = eventOf(hot, cell, fault);
   const next = hot.cells.apply(cell, event);
   if (next === undefined) return;
-  const end: AttemptEnd = fault.kind;
+  const end: AttemptEnd = fault.kind === "vanished" ? "released" : fault.kind;
   closeMember(hot, event.token, cell.id, end);
   hot.writer.write(
     { kind: "attempt-ended", token: event.token, cellKey: cell.key, ended: end },
@@ -53,11 +57,15 @@ export function endAttempt(hot: Hot, cell: HotCell, fault: Fault): void {
   if (next.kind === "quarantined") quarantined(hot, cell, token, next.reason);
 }
 
-type FaultEvent = Extract<CellEvent, { kind: "lost" | "released" | "failed" | "out-of-memory" }>;
+type FaultEvent = Extract<CellEvent, { kind: "lost" | "vanished" | "released" | "failed" | "out-of-memory" }>;
 
-function eventOf(hot: Hot, cell: HotCell, { kind, token, worker, width, reason }: Fault): FaultEvent {
+function eventOf(hot: Hot, cell: HotCell, { kind, token, worker, session, width, reason }: Fault): FaultEvent {
   if (kind === "handed-back" || kind === "released")
     return { kind: "released", token, preempted: kind === "handed-back" };
+  if (kind === "vanished") {
+    invariant(session, "who vanished was a session");
+    return { kind, token, worker, session, width };
+  }
   const { lost, failed, triedOn } = cell.life;
   // Looked for only where it matters: a lost shard has a thousand cells.
   const isLate = kind === "lost" ? lost >= LOST_MAX - 1 : failed >= FAILED_MAX - 1;
@@ -125,19 +133,45 @@ export function endLease(hot: Hot, lease: HotLease, event: LeaseEvent): void {
   if (lease.state.kind === "ended") return;
   const begun = lease.state.kind === "held" && lease.state.begun;
   const unheard = lease.state.kind === "granted";
+  const silent = lease.state.kind === "granted" && isSilentSince(hot, lease, lease.state.deadlineMs);
   const end = hot.leases.end(lease, event);
   if (end === undefined) return;
   hot.sessions.detach(lease);
+  if (end === "unaccepted") noteUnheard(hot, lease);
   hot.meter.leaseEnded(end);
   // A worker that was started again before it could list a grant may have died of it: a cell that kills at once is no exception.
   const lost = (begun && (end === "lost" || end === "fenced" || end === "wedged")) || (unheard && end === "fenced");
   for (const member of lease.members.values()) {
-    if (member.ended === undefined) endOpenMember(hot, lease, member.cell, lost ? WHY_LOST[end] : undefined);
+    if (member.ended !== undefined) continue;
+    if (end === "unaccepted" && silent) endVanished(hot, lease, member.cell);
+    else endOpenMember(hot, lease, member.cell, lost ? WHY_LOST[end] : undefined);
   }
   hot.writer.write({ kind: "lease-ended", token: lease.token, ended: end, endedMs: hot.clock.nowMs() });
   hot.logger.debug({ lease: String(lease.token), worker: lease.workerId, end }, "lease ended");
   hot.workerChanges.changed();
   afterDurable(hot, () => hot.leases.drop(lease));
+}
+
+/** Its worker said nothing since it was granted. A tenth of the accept time is for the call that brought the grant. */
+function isSilentSince(hot: Hot, { workerId, sessionId }: HotLease, deadlineMs: number): boolean {
+  const session = hot.sessions.get(workerId);
+  if (session?.sessionId !== sessionId) return true;
+  return session.seenMs === undefined || session.seenMs < deadlineMs - 0.9 * hot.timings.acceptMs;
+}
+
+function endVanished(hot: Hot, { token, width, workerId: worker, sessionId: session }: HotLease, cell: HotCell): void {
+  endAttempt(hot, cell, { kind: "vanished", token, worker, session, width, reason: "" });
+}
+
+/** It may be gone, or cut off for good or from hearing alone: whichever it is, the next grants would go the same way. */
+function noteUnheard(hot: Hot, { workerId, sessionId }: HotLease): void {
+  const session = hot.sessions.get(workerId);
+  if (session?.sessionId !== sessionId) return;
+  const nowMs = hot.leaseClock.nowMs();
+  const hearing = afterUnheard(session.hearing, nowMs, hot.sessions.lastReply, hot.timings);
+  hot.sessions.heard(session, hearing);
+  const why = whyDeaf(hearing, nowMs);
+  if (why !== "") hot.logger.warn({ worker: workerId, why }, "worker gets no cells");
 }
 
 const WHY_LOST: Readonly<Partial<Record<LeaseEnd, string>>> = {

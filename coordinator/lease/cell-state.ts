@@ -5,13 +5,13 @@
  * 1. Committed is terminal.
  * 2. A cell is leased or running under one token; events of any other token change nothing, but for a result: a late result
  *    of a cell that still has none is taken, whoever holds the cell now.
- * 3. Losses, failures and memory exhaustion are counted apart; hand-backs are counted and cost nothing, grants that never began
- *    are not counted.
+ * 3. Losses, failures and memory exhaustion are counted apart; hand-backs are counted and cost nothing. Grants that never began
+ *    are not counted, but for those whose worker vanished before it took them up, until one takes the cell up (`vanished`).
  * 4. A quarantine always has a reason.
  * 5. No fault is followed by the same try: a failed cell waits, one that ran out of memory gets fewer neighbours or more memory,
  *    and either goes to a worker that has not had it while there is one (`triedOn`).
  */
-import type { LeaseToken, WorkerId } from "../../src/core/ids.ts";
+import type { LeaseToken, SessionId, WorkerId } from "../../src/core/ids.ts";
 
 /** A cell that was lost this often, on as many workers, is quarantined: it may be what kills them. */
 export const LOST_MAX = 3;
@@ -19,6 +19,14 @@ export const LOST_MAX = 3;
 export const FAILED_MAX = 3;
 /** However few workers it was tried on. A bound for clusters whose workers come and go. */
 export const TRIES_MAX = 10;
+
+/**
+ * From so many sessions on that vanished between a grant and their next word a cell is granted alone: of a shard it could not be told
+ * which cell it was ...
+ */
+export const VANISHED_SHARED = 3;
+/** ... and after so many in all it is quarantined. Twice LOST_MAX: a worker that vanishes may as well be cut off or preempted. */
+export const VANISHED_MAX = 6;
 
 export type CellState =
   | { readonly kind: "pending" }
@@ -48,9 +56,12 @@ export interface CellLife {
   readonly triedOn: readonly WorkerId[];
   /** It ran out of memory alone with so many bytes: a worker must have more; 0: any. */
   readonly memoryAbove: number;
+  /** Sessions that were not heard of again after its grant, since one took it up. Not stored: a restart forgets them. */
+  readonly vanished: readonly SessionId[];
 }
 
 const NOWHERE: readonly WorkerId[] = Object.freeze([]);
+export const NOBODY: readonly SessionId[] = Object.freeze([]);
 
 /** Of a new cell. One object for all of them: a million pending cells share it. */
 export const NEW_CELL: CellLife = Object.freeze({
@@ -63,6 +74,7 @@ export const NEW_CELL: CellLife = Object.freeze({
   widthLimit: 0,
   triedOn: NOWHERE,
   memoryAbove: 0,
+  vanished: NOBODY,
 });
 
 /** Whose fault it was not, as far as is known: where an attempt ended. */
@@ -84,6 +96,14 @@ export type CellEvent =
   | ({ readonly kind: "lost"; readonly token: LeaseToken; readonly reason: string } & Place)
   /** Taken back without fault; `preempted`: its worker gave it back. */
   | { readonly kind: "released"; readonly token: LeaseToken; readonly preempted: boolean }
+  /** Its worker was granted it, and not heard of again: it may have died of it at once. */
+  | {
+      readonly kind: "vanished";
+      readonly token: LeaseToken;
+      readonly worker: WorkerId;
+      readonly session: SessionId;
+      readonly width: number;
+    }
   /** `retryAtMs`: when it may be tried again. */
   | ({
       readonly kind: "failed";
@@ -121,11 +141,13 @@ export function transition(life: CellLife, event: CellEvent): CellLife | undefin
       return state.kind === "pending" ? { ...life, state: { kind: "leased", token: event.token } } : undefined;
     case "listed":
       if (state.kind !== "leased" || state.token !== event.token) return undefined;
-      return { ...life, state: { kind: "running", token: event.token } };
+      return { ...life, state: { kind: "running", token: event.token }, vanished: NOBODY };
     case "released": {
       if (!isUnder(state, event.token)) return undefined;
       return { ...life, state: { kind: "pending" }, preempted: life.preempted + Number(event.preempted) };
     }
+    case "vanished":
+      return isUnder(state, event.token) ? afterVanishing(life, event) : undefined;
     case "lost":
       return isUnder(state, event.token) ? afterLoss(life, event) : undefined;
     case "failed":
@@ -163,6 +185,21 @@ export function isOpenKind(kind: CellStateKind): boolean {
 /** Leased or running under this token. */
 export function isUnder(state: CellState, token: LeaseToken): boolean {
   return (state.kind === "leased" || state.kind === "running") && state.token === token;
+}
+
+function afterVanishing(life: CellLife, { worker, session, width }: FaultOf<"vanished">): CellLife {
+  const vanished = life.vanished.includes(session) ? life.vanished : [...life.vanished, session];
+  if (vanished.length < VANISHED_MAX || width > 1) return { ...life, vanished, state: { kind: "pending" } };
+  const alone = VANISHED_MAX - VANISHED_SHARED;
+  const reason =
+    `${vanished.length} workers in a row, the last ${alone} with this cell alone, were not heard of again once it was granted to ` +
+    `them, the last of them ${worker}: it may be what kills them`;
+  return { ...life, vanished, state: { kind: "quarantined", reason } };
+}
+
+/** The most cells of a shard that it may be in now; 0: no limit. */
+export function shardLimit({ widthLimit, vanished }: CellLife): number {
+  return vanished.length >= VANISHED_SHARED ? 1 : widthLimit;
 }
 
 function afterLoss(life: CellLife, event: FaultOf<"lost">): CellLife {

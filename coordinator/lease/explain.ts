@@ -9,6 +9,8 @@ import { isFull, sweepOrder } from "../schedule/sweep-order.ts";
 import type { CellRow } from "../store/store.ts";
 import { gibibytes } from "./cell-state.ts";
 import { standingOf } from "./grant.ts";
+import { whyDeaf } from "./hearing.ts";
+import { stallLimitMs, type LeaseState } from "./lease-state.ts";
 import { isLargerThan, isUsable, mayServe } from "./worker-trust.ts";
 
 export interface Explanation {
@@ -63,8 +65,9 @@ function explainHot(hot: Hot, reasons: Reasons, sweep: Sweep, cell: HotCell): vo
       return explainPending(hot, reasons, cell);
     case "leased":
     case "running": {
-      const worker = hot.leases.get(state.token)?.workerId;
-      return reasons.add(`it is ${state.kind} on worker ${worker ?? "unknown"}, under lease ${state.token}`);
+      const lease = hot.leases.get(state.token);
+      reasons.add(`it is ${state.kind} on worker ${lease?.workerId ?? "unknown"}, under lease ${state.token}`);
+      return explainStill(hot, reasons, lease?.state);
     }
     case "retry-wait": {
       const seconds = Math.max(0, Math.ceil((state.untilMs - hot.leaseClock.nowMs()) / 1_000));
@@ -78,6 +81,22 @@ function explainHot(hot: Hot, reasons: Reasons, sweep: Sweep, cell: HotCell): vo
       return reasons.add("its sweep was cancelled before it had a result", `occam resume ${id}`);
   }
 }
+
+function explainStill(hot: Hot, reasons: Reasons, state: LeaseState | undefined): void {
+  if (state?.kind !== "held") return;
+  const stillMs = hot.leaseClock.nowMs() - state.movedMs;
+  const limitMs = stallLimitMs(state, hot.timings);
+  if (stillMs < STILL_SHOWN_MS || !Number.isFinite(limitMs)) return;
+  const { phase, step } = state.progress;
+  const first = step === 0 ? "; a first step may take longer, for what is loaded and compiled before it" : "";
+  const seconds = (ms: number): number => Math.round(ms / 1_000);
+  reasons.add(
+    `its shard is at step ${step} of ${phase} for ${seconds(stillMs)} s; after ${seconds(limitMs)} s it is taken for stuck and lost${first}`,
+  );
+}
+
+/** A pause between two steps that is worth a word. */
+const STILL_SHOWN_MS = 60_000;
 
 function explainPending(hot: Hot, reasons: Reasons, cell: HotCell): void {
   const giver = giverOf(cell.sweeps);
@@ -99,7 +118,9 @@ function explainPending(hot: Hot, reasons: Reasons, cell: HotCell): void {
 /** Workers that could run it, with what keeps the others from it. */
 function fittingWorkers(hot: Hot, reasons: Reasons, sweep: Sweep, cell: HotCell): readonly WorkerSession[] {
   const usable = [...hot.sessions.all()].filter((session) => isUsable(hot, session));
-  for (const { workerId } of hot.sessions.all()) {
+  for (const { workerId, hearing } of hot.sessions.all()) {
+    const deaf = whyDeaf(hearing, hot.leaseClock.nowMs());
+    if (deaf !== "") reasons.add(`worker ${workerId} gets no cells: ${deaf}`, "see to the network on the way to it");
     const health = hot.health.get(workerId);
     if (health.kind === "sound") continue;
     reasons.add(`worker ${workerId} is ${health.kind}: ${health.reason}`, `occam reset ${workerId}`);

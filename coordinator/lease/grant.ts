@@ -5,6 +5,7 @@ import { sweepOrder, type Standing } from "../schedule/sweep-order.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import type { WorkerSession } from "../hot/session-book.ts";
 import { LIMITS } from "../limits.ts";
+import { whyDeaf } from "./hearing.ts";
 import { grantedLease } from "./lease-state.ts";
 import type { SyncCommand } from "./sync-messages.ts";
 import { isLargerThan, isThereAnother, mayServe, updateTrust } from "./worker-trust.ts";
@@ -12,6 +13,7 @@ import { isLargerThan, isThereAnother, mayServe, updateTrust } from "./worker-tr
 /** Grants that the worker has not listed yet take up slots: it will get them again, not others. */
 export function fillSlots(hot: Hot, session: WorkerSession, command: SyncCommand): void {
   if (command.draining || hot.sessions.get(command.workerId) !== session) return;
+  if (whyDeaf(session.hearing, hot.leaseClock.nowMs()) !== "") return;
   const listed = new Set(command.held.map((held) => held.token));
   let slots = Math.min(command.freeSlots, LIMITS.slotsPerSync);
   for (const lease of session.leases) {

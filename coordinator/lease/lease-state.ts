@@ -7,7 +7,8 @@
  * 2. Ended is terminal: a token lives once.
  * 3. A lease has begun once it was listed in any phase but "queued", and stays so.
  * 4. A lease that is listed and computes without a new step for max(stallMs, STALL_STEPS x its median step) has ended: its
- *    worker is there, and stuck. Waiting for its turn or for its upload is no standing still.
+ *    worker is there, and stuck. Before the first step of a phase it is firstStepMs: nothing is known of its pace, and loading data and
+ *    compiling come first. Waiting for its turn or for its upload is no standing still.
  */
 import type { Timings } from "../timings.ts";
 
@@ -55,7 +56,7 @@ export type LeaseEvent =
   /** A newer session of its worker has arrived. */
   | { readonly kind: "fenced" };
 
-type Waits = Pick<Timings, "leaseTtlMs" | "acceptMs" | "readoptionMs" | "stallMs">;
+type Waits = Pick<Timings, "leaseTtlMs" | "acceptMs" | "readoptionMs" | "stallMs" | "firstStepMs">;
 
 export function grantedLease(nowMs: number, timings: Waits): LeaseState {
   return { kind: "granted", deadlineMs: nowMs + timings.acceptMs };
@@ -99,10 +100,15 @@ function listed(state: LeaseState, progress: LeaseProgress, nowMs: number, timin
 }
 
 function isStuck(state: LeaseState, nowMs: number, timings: Waits): boolean {
-  if (state.kind !== "held") return false;
-  const { phase } = state.progress;
-  if (phase !== "train" && phase !== "estimate") return false;
-  return nowMs - state.movedMs >= Math.max(timings.stallMs, STALL_STEPS * median(state.pace));
+  return state.kind === "held" && nowMs - state.movedMs >= stallLimitMs(state, timings);
+}
+
+/** How long it may make no step. */
+export function stallLimitMs({ progress, pace }: HeldState, timings: Waits): number {
+  const { phase, step } = progress;
+  if (phase !== "train" && phase !== "estimate") return Number.POSITIVE_INFINITY;
+  if (step === 0 && pace.length === 0) return Math.max(timings.firstStepMs, timings.stallMs);
+  return Math.max(timings.stallMs, STALL_STEPS * median(pace));
 }
 
 /** 0 of nothing. */

@@ -16,6 +16,8 @@ export interface SyncCommand {
   readonly held: readonly Held[];
   readonly draining: boolean;
   readonly waitMs: number;
+  /** The number of the last reply that it has; 0: none, or it does not say. */
+  readonly heardReply: number;
 }
 
 export interface GrantedCell {
@@ -25,6 +27,8 @@ export interface GrantedCell {
 }
 
 export interface SyncReply {
+  /** Grows with every reply. */
+  readonly number: number;
   readonly fenced: boolean;
   /** Take nothing more and end. */
   readonly drain: boolean;

@@ -13,13 +13,22 @@ import type { WorkerSession } from "../hot/session-book.ts";
 import { LIMITS } from "../limits.ts";
 import { endLease } from "./attempts.ts";
 import { fillSlots } from "./grant.ts";
+import { afterHeard, HEARS } from "./hearing.ts";
 import type { Held, SyncCommand, SyncReply } from "./sync-messages.ts";
 
-const FENCED: SyncReply = { fenced: true, drain: false, grants: [], renewals: [], revocations: [] };
+const FENCED: Answer = { fenced: true, drain: false, grants: [], renewals: [], revocations: [] };
+
+type Answer = Omit<SyncReply, "number">;
 
 export async function sync(hot: Hot, command: SyncCommand, signal: AbortSignal): Promise<SyncReply> {
+  const answer = await answerTo(hot, command, signal);
+  return { ...answer, number: hot.sessions.nextReply() };
+}
+
+async function answerTo(hot: Hot, command: SyncCommand, signal: AbortSignal): Promise<Answer> {
   const session = arrive(hot, command);
   if (session === undefined) return settledReply(hot, FENCED);
+  hot.sessions.heard(session, afterHeard(session.hearing, command.heardReply));
   renew(hot, session, command.held);
   fillSlots(hot, session, command);
   const free = command.freeSlots > 0 && !command.draining && !isOutdated(hot, command);
@@ -70,6 +79,7 @@ function renew(hot: Hot, session: WorkerSession, held: readonly Held[]): void {
     const first = lease.state.kind !== "held";
     hot.leases.list(lease, nowMs, progress);
     if (!first) continue;
+    hot.sessions.heard(session, HEARS);
     for (const { cell, ended } of lease.members.values()) {
       if (ended === undefined) hot.cells.apply(cell, { kind: "listed", token });
     }
@@ -104,7 +114,7 @@ function hasNews(hot: Hot, session: WorkerSession, held: readonly Held[]): boole
   return held.some(({ token }) => isUntold(hot, session, token));
 }
 
-async function reply(hot: Hot, session: WorkerSession, held: readonly Held[]): Promise<Omit<SyncReply, "drain">> {
+async function reply(hot: Hot, session: WorkerSession, held: readonly Held[]): Promise<Omit<Answer, "drain">> {
   const nowMs = hot.leaseClock.nowMs();
   const listed = new Set(held.map((each) => each.token));
   const granted = [...session.leases].filter((lease) => lease.state.kind === "granted" && !listed.has(lease.token));
@@ -168,7 +178,7 @@ function isOf(lease: HotLease, session: WorkerSession): boolean {
   return lease.sessionId === session.sessionId;
 }
 
-async function settledReply(hot: Hot, answer: SyncReply): Promise<SyncReply> {
+async function settledReply(hot: Hot, answer: Answer): Promise<Answer> {
   await hot.writer.settled();
   return answer;
 }

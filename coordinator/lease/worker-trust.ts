@@ -7,17 +7,19 @@ import type { WorkerSession } from "../hot/session-book.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import { unmet } from "../schedule/requirement.ts";
 import { COORDINATOR_ID, noteLine } from "../ingest/note-line.ts";
+import { whyDeaf } from "./hearing.ts";
 import type { HealthEvent } from "./worker-health.ts";
 
 /** A worker's memory counts as more than another's when it is so many times as much: free memory differs from start to start. */
 const MORE_MEMORY = 1.25;
 
-/** Heard of within a ttl, not draining, of our numbers, and not broken. */
+/** Heard of within a ttl and hearing us, not draining, of our numbers, and not broken. */
 export function isUsable(hot: Hot, session: WorkerSession): boolean {
-  const { seenMs, draining, capabilities, workerId } = session;
+  const { seenMs, draining, capabilities, workerId, hearing } = session;
   const { numericsVersion } = capabilities;
   if (seenMs === undefined || seenMs < hot.leaseClock.nowMs() - hot.timings.leaseTtlMs || draining) return false;
   if (numericsVersion !== 0 && numericsVersion !== hot.numericsVersion) return false;
+  if (whyDeaf(hearing, hot.leaseClock.nowMs()) !== "") return false;
   return hot.health.get(workerId).kind !== "broken";
 }
 

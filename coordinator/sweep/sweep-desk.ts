@@ -73,6 +73,11 @@ export class SweepDesk {
   }
 
   /** Resolves when every cell of the sweep is known and stored. */
+  /** Grids are being stored, which takes all there is of the event loop, and ends by itself. */
+  get isExpanding(): boolean {
+    return this.#expanding > 0;
+  }
+
   async submit(submission: Submission): Promise<Submitted> {
     const submitted = await this.#submit(submission);
     // Now that its cells are linked, what both have is wanted still.
@@ -91,6 +96,7 @@ export class SweepDesk {
       await this.#hot.writer.settled();
       return { sweep: known, created: false };
     }
+    this.#refuseUnderLoad();
     let created: Sweep | undefined;
     await this.#exclusively(id, () =>
       this.#oneOfFew(async () => {
@@ -234,6 +240,20 @@ export class SweepDesk {
     } finally {
       this.#underWay.delete(id);
     }
+  }
+
+  /** A sweep that is known is answered all the same: its submission costs nothing. */
+  #refuseUnderLoad(): void {
+    const { overload, meter } = this.#hot;
+    if (overload.now.level !== "refuse") return;
+    meter.shed("submit");
+    throw new OccamError(
+      "resource-exhausted",
+      "the coordinator has more to do than it can, and takes no new sweep now",
+      {
+        hint: "try again in a minute; what runs goes on",
+      },
+    );
   }
 
   /** Submits are the first to be refused under load; work that was taken goes on. */

@@ -86,7 +86,9 @@ export const cellResultSchema = z.object({
   behavioural: estimateSchema.nullable().describe("of the behavioural loss, where both were asked for"),
   /** Not part of the digest: differs from run to run. */
   timing: z.object({
-    trainMs: z.number().describe("wall time of the shard's training / its cells"),
+    trainMs: z
+      .number()
+      .describe("wall time of the shard's training / its cells, earlier attempts that a checkpoint tells of included"),
     estimateMs: z.number(),
     wallMs: z.number().describe("wall time of the shard from its start to this result"),
   }),

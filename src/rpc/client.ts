@@ -1,7 +1,7 @@
 /**
  * A connection to a coordinator: three clients, of which control and bulk have an HTTP/2 connection each, so that a heartbeat
  * never queues behind a batch of logs. Connecting is lazy and repeats by itself; a call while nothing is reached fails at
- * once as "unavailable".
+ * once as "unavailable". A client is to be taken from its connection with every call: one that does not get ready is made anew.
  */
 import type { ClientOptions } from "@grpc/grpc-js";
 import { BulkServiceClient } from "../../proto/gen/occam/v1/bulk.ts";
@@ -19,6 +19,7 @@ import {
   KEEPALIVE_TIMEOUT_MS,
   MAX_MESSAGE_BYTES,
 } from "./limits.ts";
+import { RenewedClient } from "./renewed-client.ts";
 import { channelCredentials, type ClientTls } from "./tls.ts";
 
 export interface ConnectOptions {
@@ -51,14 +52,20 @@ export function connect(options: ConnectOptions): Connection {
   checkPlaintext(options);
   const secured = channelCredentials(tls, { clock, logger, refreshMs });
   const { credentials } = secured;
-  const control = new ControlServiceClient(address, credentials, channel);
-  const bulk = new BulkServiceClient(address, credentials, channel);
-  const operator = new OperatorServiceClient(address, credentials, channel);
+  const control = new RenewedClient(() => new ControlServiceClient(address, credentials, channel), clock);
+  const bulk = new RenewedClient(() => new BulkServiceClient(address, credentials, channel), clock);
+  const operator = new RenewedClient(() => new OperatorServiceClient(address, credentials, channel), clock);
   return {
     address,
-    control,
-    bulk,
-    operator,
+    get control() {
+      return control.current;
+    },
+    get bulk() {
+      return bulk.current;
+    },
+    get operator() {
+      return operator.current;
+    },
     close: () => {
       control.close();
       bulk.close();

@@ -36,6 +36,9 @@ export const CONNECTION_AGE_GRACE_MS = 60_000;
 export const CHANNEL_BACKOFF_INITIAL_MS = 250;
 export const CHANNEL_BACKOFF_MAX_MS = 5_000;
 
+/** A channel that connects and is not ready by then is made anew. TLS and HTTP/2 take a few round trips. */
+export const CONNECT_LIMIT_MS = 20_000;
+
 /** How long a unary call may take when the caller does not say. */
 export const DEFAULT_DEADLINE_MS = 20_000;
 

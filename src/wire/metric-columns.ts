@@ -15,6 +15,17 @@ export interface SeriesPoint {
  */
 export const DROPPED_SERIES = "stream.dropped";
 
+/** Names are repeated in every batch, and shown in tables. */
+export const SERIES_NAME_CHARS = 256;
+
+/** Why a point can never be sent: the wire has whole steps, and readers hold them as doubles. "" when it can. */
+export function whyUnsendable({ series, step }: SeriesPoint): string {
+  if (!Number.isSafeInteger(step) || step < 0) return `step ${step} is no whole number from 0 to 2^53 - 1`;
+  if (series.length > SERIES_NAME_CHARS)
+    return `its name has ${series.length} characters, more than ${SERIES_NAME_CHARS}`;
+  return "";
+}
+
 export function pointsToColumns(points: readonly SeriesPoint[]): MetricColumns {
   const indexes = new Map<string, number>();
   const name: number[] = [];

@@ -266,6 +266,7 @@ async function take({ control }: Connection, workerId: string, held: readonly Gr
     held: held.map(({ token }) => ({ token, phase: LeasePhase.LEASE_PHASE_TRAIN, step: 6n, steps: 10n })),
     draining: false,
     waitMs: 0,
+    heardReply: 0n,
   };
   return (await callUnary(control, ControlServiceService.sync, request satisfies SyncRequest)).grants;
 }

@@ -57,6 +57,8 @@ describe("the network", () => {
         await finish(world);
         const lost = (await leaseEnds(world)).filter((end) => end === "lost");
         // What the worker says still arrives when only the answers are cut off.
+        const unheard = (await leaseEnds(world)).filter((end) => end === "unaccepted");
+        expect(unheard.length).toBeLessThanOrEqual(8);
         if (way === "down") expect(lost).toHaveLength(0);
         else expect(lost).toHaveLength(1);
         // Of the leases that were taken up: who hears no answer is granted what it does not hear of.

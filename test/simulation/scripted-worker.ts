@@ -114,6 +114,7 @@ export class ScriptedWorker implements SimWorker {
       held,
       draining: this.draining,
       waitMs: freeSlots > 0 ? 20_000 : 0,
+      heardReply: 0,
     };
     const reply = await process.coordinator!.sync(command, signal);
     if (reply.fenced) this.#world.history.fenced += 1;

@@ -9,6 +9,7 @@
  * Pure: it holds states and asks for them, and knows neither files nor processes.
  */
 import type { MetricPoint } from "../trainer/shard.ts";
+import { CellTimes, type Spent } from "./cell-times.ts";
 
 /** A piece of the work on one cell. S: where it stands. R: its result. Both as `saved-value.ts` can keep them. */
 export interface Piece<S extends object, R extends object> {
@@ -34,6 +35,7 @@ export interface MemorySnapshot {
   readonly done: Readonly<Record<string, { readonly family: string; readonly result: object }>>;
   readonly underWay: Readonly<Record<string, Standing>>;
   readonly points: readonly MetricPoint[];
+  readonly spent?: Spent | undefined;
 }
 
 /** Where pieces are looked up: the memory of a cell, or the part of it that belongs to one estimand. */
@@ -44,6 +46,7 @@ export interface Pieces {
 }
 
 export class CellMemory implements Pieces {
+  readonly times: CellTimes;
   readonly #done = new Map<string, { readonly family: string; readonly result: object }>();
   readonly #left = new Map<string, Standing>();
   readonly #live = new Map<string, { readonly family: string; readonly step: () => number; readonly state: () => object }>(); // prettier-ignore
@@ -55,6 +58,7 @@ export class CellMemory implements Pieces {
     for (const [name, done] of Object.entries(from?.done ?? {})) this.#done.set(name, done);
     for (const [name, left] of Object.entries(from?.underWay ?? {})) this.#left.set(name, left);
     this.#points = [...(from?.points ?? [])];
+    this.times = new CellTimes(from?.spent);
   }
 
   get points(): readonly MetricPoint[] {
@@ -89,6 +93,7 @@ export class CellMemory implements Pieces {
       done: Object.fromEntries(this.#done),
       underWay: Object.fromEntries([...this.#left, ...live]),
       points: [...this.#points],
+      spent: this.times.spent,
     };
   }
 

@@ -11,6 +11,7 @@ import { shortId, type CellId } from "../../src/core/ids.ts";
 import { NUMERICS_VERSION, PACKAGE_VERSION } from "../../src/core/version.ts";
 import type { MetricPoint } from "../trainer/shard.ts";
 import { CellMemory, type MemorySnapshot } from "./cell-memory.ts";
+import type { Spent } from "./cell-times.ts";
 import { fromSafetensors, toSafetensors, type SafetensorsFile } from "./safetensors.ts";
 import { putTogether, takeApart } from "./saved-value.ts";
 
@@ -39,7 +40,7 @@ const NO_CHECKSUM = "0".repeat(64);
 
 export function writeCheckpoint(memory: CellMemory, facts: CheckpointFacts): Uint8Array {
   const [phase = "", step = "done"] = memory.position.split("@");
-  const { points, ...pieces } = memory.snapshot();
+  const { points, spent, ...pieces } = memory.snapshot();
   const { skeleton, tensors } = takeApart({ ...pieces, points: columnsOf(points) });
   const file = toSafetensors({
     metadata: {
@@ -52,6 +53,8 @@ export function writeCheckpoint(memory: CellMemory, facts: CheckpointFacts): Uin
       step,
       attempt: String(facts.attempt),
       savedAtMs: String(facts.savedAtMs),
+      trainMs: String(spent?.trainMs ?? 0),
+      estimateMs: String(spent?.estimateMs ?? 0),
       sha256: NO_CHECKSUM,
       state: JSON.stringify(skeleton),
     },
@@ -74,11 +77,17 @@ export function readCheckpoint(
   if (backend !== wanted.backend) throw unfit(`it was computed on ${backend}, this is ${wanted.backend}`);
   try {
     const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-    const kept = putTogether(JSON.parse(metadata["state"] ?? ""), byName) as Omit<MemorySnapshot, "points"> & { readonly points: PointColumns }; // prettier-ignore
-    return { memory: new CellMemory({ ...kept, points: pointsOf(kept.points) }), summary };
+    const kept = putTogether(JSON.parse(metadata["state"] ?? ""), byName) as Omit<MemorySnapshot, "points" | "spent"> & { readonly points: PointColumns }; // prettier-ignore
+    return { memory: new CellMemory({ ...kept, points: pointsOf(kept.points), spent: spentOf(metadata) }), summary };
   } catch (cause) {
     throw unfit("what it keeps cannot be read", cause);
   }
+}
+
+/** Checkpoints of older builds do not say. */
+function spentOf(metadata: SafetensorsFile["metadata"]): Spent {
+  const ms = (name: string): number => Math.max(0, Number(metadata[name] ?? 0)) || 0;
+  return { trainMs: ms("trainMs"), estimateMs: ms("estimateMs") };
 }
 
 /** Of any whole checkpoint of this format, whoever it is of. @throws OccamError "protocol" */

@@ -261,7 +261,7 @@ export class Agent {
     this.#drain(EXIT_OF[error.code], error.message);
   }
 
-  #state(): Omit<SyncRequest, "waitMs"> {
+  #state(): Omit<SyncRequest, "waitMs" | "heardReply"> {
     const { workerId, sessionId, protocol = PROTOCOL } = this.#options;
     return {
       protocolVersion: protocol.newest,
@@ -340,7 +340,7 @@ export class Agent {
     const cancel = clock.after(FAREWELL_MS, () => patience.abort());
     const lost = new Promise<void>((resolve) => patience.signal.addEventListener("abort", () => resolve()));
     if (this.#capabilities !== undefined) {
-      const farewell = peer.sync({ ...this.#state(), waitMs: 0 }, FAREWELL_MS, patience.signal);
+      const farewell = peer.sync({ ...this.#state(), waitMs: 0, heardReply: 0n }, FAREWELL_MS, patience.signal);
       const kept = this.#keeper?.settled(FAREWELL_MS);
       await Promise.race([Promise.allSettled([farewell, this.#uploader.flush(OWN_LOG), kept]), lost]);
     }

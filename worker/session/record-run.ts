@@ -45,6 +45,17 @@ export class RecordRun<R> {
     return this.#records.slice(from, to);
   }
 
+  /** Puts others in the places `from` to `to`, one for each. */
+  replace(from: number, to: number, other: (record: R) => { readonly record: R; readonly sizeBytes: number }): void {
+    const later = this.take(from, this.count);
+    for (const each of later.slice(0, to - from)) {
+      const { record, sizeBytes } = other(each);
+      this.append(record, sizeBytes);
+    }
+    later.take(0, to - from);
+    this.join(later);
+  }
+
   /** Takes the records `from` to `to` out; those behind them move up. */
   take(from: number, to: number): RecordRun<R> {
     const taken = new RecordRun<R>();

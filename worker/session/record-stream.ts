@@ -135,6 +135,18 @@ export class RecordStream<R, B> {
     return "advanced";
   }
 
+  /**
+   * The coordinator will never take this batch, says its answer to it: what of it is not there is replaced by what it will take,
+   * a record for a record. Offsets stay as they are, so that a batch of before that comes late finds its records or is refused
+   * again. How many were replaced.
+   */
+  refuse(batch: Batch<R>, nextOffset: number, other: (record: R) => { record: R; sizeBytes: number }): number {
+    if (batch.generation !== this.#generation || nextOffset < batch.firstOffset || nextOffset < this.#base) return 0;
+    const count = Math.max(0, batch.endOffset - nextOffset);
+    this.#head.replace(nextOffset - this.#base, nextOffset - this.#base + count, other);
+    return count;
+  }
+
   /** The connection is gone: what is not acknowledged will be sent again. */
   disconnected(): void {
     this.#rewind(this.#acked);

@@ -18,7 +18,7 @@ import { Wakeup } from "./wakeup.ts";
 export interface SyncLoopOptions {
   readonly sync: (request: SyncRequest, deadlineMs: number, signal: AbortSignal) => Promise<SyncResponse>;
   /** The worker's whole state, now. */
-  readonly state: () => Omit<SyncRequest, "waitMs">;
+  readonly state: () => Omit<SyncRequest, "waitMs" | "heardReply">;
   readonly apply: (response: SyncResponse) => void;
   readonly clock: Clock;
   readonly key: RandomKey;
@@ -45,6 +45,7 @@ export class SyncLoop {
   readonly #options: SyncLoopOptions;
   readonly #wakeup = new Wakeup();
   #epoch = 0n;
+  #heardReply = 0n;
   #beat = 0;
   #failures = 0;
   #poll: Poll | undefined;
@@ -81,7 +82,7 @@ export class SyncLoop {
     const now = state();
     const idle = now.freeSlots > 0 && !now.draining;
     const waitMs = !idle ? 0 : now.held.length > 0 ? this.#spread(timings.heartbeatMs) : timings.longPollMs;
-    return { ...now, waitMs: Math.round(waitMs) };
+    return { ...now, waitMs: Math.round(waitMs), heardReply: this.#heardReply };
   }
 
   async #once(request: SyncRequest, signal: AbortSignal): Promise<SyncResponse | "interrupted" | "failed"> {
@@ -93,6 +94,7 @@ export class SyncLoop {
       const deadlineMs = request.waitMs + this.#patienceMs(request);
       const response = await this.#options.sync(request, deadlineMs, poll.controller.signal);
       this.#reached();
+      this.#heardReply = response.replyNumber;
       if (response.coordinatorEpoch >= this.#epoch) {
         this.#epoch = response.coordinatorEpoch;
         this.#options.apply(response);

@@ -8,7 +8,13 @@ import type { LogRecord } from "../../proto/gen/occam/v1/common.ts";
 import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import { streamKind, type StreamName } from "../../src/wire/enums.ts";
 import { logToWire, type LogEntry } from "../../src/wire/log-record.ts";
-import { columnsToPoints, DROPPED_SERIES, pointsToColumns, type SeriesPoint } from "../../src/wire/metric-columns.ts";
+import {
+  columnsToPoints,
+  DROPPED_SERIES,
+  pointsToColumns,
+  whyUnsendable,
+  type SeriesPoint,
+} from "../../src/wire/metric-columns.ts";
 import { LineQuota } from "./line-quota.ts";
 import { RecordStream, type Batch } from "./record-stream.ts";
 import type { SpoolBlock } from "./spool.ts";
@@ -57,6 +63,10 @@ export class UploadStream {
   #gap: Gap | undefined;
   /** Given after the stream was over. */
   #unwanted = 0;
+  /** Of the last point that was kept. */
+  #lastStep = 0;
+  /** Series that lost a point to a fault of their own, and refusals: each is told once. */
+  readonly #told = new Set<string>();
   #oldestUnsentMs = 0;
   #flushing = false;
   #waiters: (() => void)[] = [];
@@ -71,12 +81,22 @@ export class UploadStream {
     return this.records.end + this.#unwanted;
   }
 
-  /** @param noRoom why nothing can be kept now */
-  appendPoints(points: readonly SeriesPoint[], nowMs: number, noRoom: string | undefined): void {
-    if (noRoom === undefined || this.over !== undefined) {
-      for (const point of points) this.#append(point, nowMs);
-    } else if (points.length > 0) {
-      this.#drop(points.length, points.at(-1)!.step, noRoom, nowMs);
+  /**
+   * A point that can never be sent is dropped, and its series told by `onUnsendable` once.
+   * @param noRoom why nothing can be kept now
+   */
+  appendPoints(
+    points: readonly SeriesPoint[],
+    nowMs: number,
+    noRoom: string | undefined,
+    onUnsendable: (point: SeriesPoint, why: string) => void,
+  ): void {
+    for (const point of points) {
+      const why = whyUnsendable(point);
+      if (why === "") this.#lastStep = point.step;
+      else if (this.isNew(point.series)) onUnsendable(point, why);
+      if (this.over === undefined && (why !== "" || noRoom !== undefined)) this.#drop(1, this.#lastStep, why, nowMs);
+      else this.#append(point, nowMs);
     }
   }
 
@@ -128,6 +148,36 @@ export class UploadStream {
     const at = this.kind === "metrics" ? 0 : timeMs;
     const record = this.#markOf({ count, at, reason: "their place on the worker's disk was damaged" });
     this.records.loaded([{ record, sizeBytes: sizeOf(record) }]);
+  }
+
+  /**
+   * The coordinator has `nextOffset` records and will never take this batch: the others of it become marks. How many; where
+   * marks were all that it had, nothing more can be done, and the stream is lost.
+   */
+  refused(batch: UploadBatch, nextOffset: number, reason: string): number {
+    if (batch.records.every((record) => this.#isMark(record))) {
+      this.end("lost");
+      return 0;
+    }
+    return this.records.refuse(batch, nextOffset, (record) => {
+      if (this.#isMark(record)) return { record, sizeBytes: sizeOf(record) };
+      this.dropped += 1;
+      const at = "series" in record ? record.step : Number(record.timeMs);
+      const mark = this.#markOf({ count: 1, at, reason: `the coordinator refused them: ${reason}` });
+      return { record: mark, sizeBytes: sizeOf(mark) };
+    });
+  }
+
+  /** True once for each. */
+  isNew(fault: string): boolean {
+    if (this.#told.has(fault)) return false;
+    // A run that makes up names must not fill memory with them.
+    if (this.#told.size < TOLD_MAX) this.#told.add(fault);
+    return this.#told.has(fault);
+  }
+
+  #isMark(record: StreamRecord): boolean {
+    return "series" in record ? record.series === DROPPED_SERIES : record.fieldsJson.startsWith(`{"droppedLines":`);
   }
 
   /** Resolves when all that was appended is durable, or never will be. */
@@ -195,6 +245,8 @@ export class UploadStream {
   }
 }
 
+/** Faults of a stream that are told. */
+const TOLD_MAX = 20;
 const TOO_MANY_LINES = "it has more lines than are kept in so short a time";
 
 const sizeOf = (record: StreamRecord): number =>

@@ -4,7 +4,8 @@
  * Invariants:
  * 1. Nothing that was kept is dropped before the coordinator has acknowledged it, unless its token is fenced or its attempt is
  *    dropped by its owner. What cannot be kept is counted, and marked in its stream: lines beyond a log's quota, and any record
- *    while both memory and disk are full.
+ *    while both memory and disk are full. So are records that cannot be sent (a step that is no whole number) and batches that
+ *    the coordinator refuses for good: nothing is sent a second time that was refused.
  * 2. Memory is bounded: above PARK_BYTES of unacknowledged records they go to the spool; when that is slower than the trainer,
  *    `onPressure(true)` asks for silence above PAUSE_BYTES; when it takes nothing, records are dropped above DROP_BYTES.
  * 3. Answers come in the order of the batches; the oldest batch under way is the one that an answer is for.
@@ -18,7 +19,7 @@ import type { RandomKey } from "../../src/core/random.ts";
 import type { Duplex } from "../../src/rpc/client-calls.ts";
 import { streamKind, type StreamName } from "../../src/wire/enums.ts";
 import type { LogEntry } from "../../src/wire/log-record.ts";
-import type { SeriesPoint } from "../../src/wire/metric-columns.ts";
+import { SERIES_NAME_CHARS, type SeriesPoint } from "../../src/wire/metric-columns.ts";
 import type { Spool } from "./spool.ts";
 import {
   BATCH_MAX_BYTES,
@@ -80,7 +81,10 @@ export class Uploader {
   }
 
   metrics(attempt: AttemptKey, points: readonly SeriesPoint[]): void {
-    this.#stream(attempt, "metrics").appendPoints(points, this.#nowMs(), this.#noRoom());
+    const stream = this.#stream(attempt, "metrics");
+    stream.appendPoints(points, this.#nowMs(), this.#noRoom(), ({ series }, why) =>
+      this.#warn(attempt, `points of the series ${series.slice(0, SERIES_NAME_CHARS)} are dropped: ${why}`),
+    );
     this.#appended();
   }
 
@@ -196,9 +200,22 @@ export class Uploader {
     const { stream, batch } = entry;
     this.#inFlightBytes -= batch.sizeBytes;
     if (stream.over !== undefined) return;
-    if (answer.fenced) stream.end("fenced");
-    else if (stream.records.acknowledge(batch, Number(answer.nextOffset)) === "lost") stream.end("lost");
+    if (answer.fenced) return stream.end("fenced");
+    if (answer.refused !== "") this.#refused(stream, batch, answer);
+    if (stream.over !== undefined) return;
+    if (stream.records.acknowledge(batch, Number(answer.nextOffset)) === "lost") stream.end("lost");
     else stream.notify();
+  }
+
+  #refused(stream: UploadStream, batch: UploadBatch, { refused, nextOffset }: PushResponse): void {
+    const count = stream.refused(batch, Number(nextOffset), refused);
+    if (count === 0 || !stream.isNew(refused)) return;
+    this.#warn(stream.attempt, `${count} ${stream.kind} are dropped, the coordinator will not take them: ${refused}`);
+  }
+
+  /** Told where the attempt is looked at: in its log. */
+  #warn(attempt: AttemptKey, message: string): void {
+    this.log(attempt, { timeMs: this.#options.clock.nowMs(), level: "warn", message });
   }
 
   /** Waits for a due batch that may be sent now. */

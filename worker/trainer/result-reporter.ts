@@ -1,6 +1,7 @@
 /** Builds the results of one program's cells and hands them out. */
 import type { CellId } from "../../src/core/ids.ts";
 import type { CellResult, Estimate } from "../../src/result/cell-result.ts";
+import type { Spent } from "../checkpoint/cell-times.ts";
 import type { CellEstimates } from "../complexity/estimate.ts";
 import type { Program } from "../engine/program.ts";
 import type { Trained } from "../train/train.ts";
@@ -19,11 +20,11 @@ export class ResultReporter {
     this.#fuseWidth = fuseWidth;
   }
 
-  diverged({ member, steps, loss }: Trained & { outcome: "diverged" }, trainMs: number): void {
+  diverged({ member, steps, loss }: Trained & { outcome: "diverged" }, spent: Spent): void {
     const reason = `training loss ${loss} at step ${steps}`;
     this.#events.log(member.cell.id, "warn", `diverged: ${reason}`, { step: steps });
     this.#events.result(member.cell.id, {
-      ...this.#common(trainMs, 0),
+      ...this.#common(spent),
       outcome: "diverged",
       reason,
       steps,
@@ -40,14 +41,13 @@ export class ResultReporter {
   complete(
     { member, steps, stopped, train, test }: Trained & { outcome: "ok" },
     { estimate, behavioural }: CellEstimates,
-    trainMs: number,
-    estimateMs: number,
+    spent: Spent,
   ): void {
     const scores = { trainLoss: train.loss, testLoss: test.loss, testAccuracy: test.accuracy };
     this.#events.log(member.cell.id, "info", `trained: ${steps} steps, ended by ${stopped}`, scores);
     for (const each of [estimate, behavioural]) if (each !== null) this.#tellEstimate(member.cell.id, each);
     this.#events.result(member.cell.id, {
-      ...this.#common(trainMs, estimateMs),
+      ...this.#common(spent),
       outcome: "ok",
       reason: "",
       steps,
@@ -66,10 +66,10 @@ export class ResultReporter {
     this.#events.log(id, verdict === "ok" ? "info" : "warn", `estimated: ${verdict}`, fields);
   }
 
-  #common(trainMs: number, estimateMs: number): Pick<CellResult, "parameters" | "timing" | "backend" | "fuseWidth"> {
+  #common(spent: Spent): Pick<CellResult, "parameters" | "timing" | "backend" | "fuseWidth"> {
     return {
       parameters: this.#program.parameterCount,
-      timing: { trainMs, estimateMs, wallMs: this.#program.engine.clock.monotonicMs() - this.#startMs },
+      timing: { ...spent, wallMs: this.#program.engine.clock.monotonicMs() - this.#startMs },
       backend: this.#program.engine.backend,
       fuseWidth: this.#fuseWidth,
     };

@@ -4,7 +4,8 @@
  * chains that did not fit are run for fewer cells at a time, without training anything again.
  */
 import { OccamError, messageOf } from "../../src/core/errors.ts";
-import type { FuseKey } from "../../src/core/ids.ts";
+import type { CellId, FuseKey } from "../../src/core/ids.ts";
+import { CellTimes, type Spent } from "../checkpoint/cell-times.ts";
 import { cellsAtOnce, estimateAll } from "../complexity/estimate.ts";
 import { isOutOfMemory } from "../engine/engine.ts";
 import { nextWidth, type FuseWidths } from "../engine/fuse-width.ts";
@@ -28,6 +29,11 @@ export interface ShardRun {
   readonly pace: Pace;
   readonly startMs: number;
 }
+
+/** Of the program's cells. */
+type Times = ReadonlyMap<CellId, CellTimes>;
+
+const spentOn = (times: Times, { member }: Trained): Spent => times.get(member.cell.id)!.spent;
 
 type Whole = Trained & { readonly outcome: "ok" };
 
@@ -54,15 +60,17 @@ async function trainAndEstimate(run: ShardRun, cells: readonly ReadyCell[]): Pro
   const { program, events, startMs } = run;
   const { clock } = program.engine;
   const trainStartMs = clock.monotonicMs();
+  const times: Times = new Map(cells.map(({ cell, memory }) => [cell.id, memory?.times ?? new CellTimes()]));
+  for (const own of times.values()) own.run("trainMs", () => (clock.monotonicMs() - trainStartMs) / cells.length);
   const { datasets, members } = programData(program, cells);
   const data = new FusedData(program, datasets);
   const report = new ResultReporter(program, events, startMs, cells.length);
   try {
     const trained = await trainAll(run, data, members);
-    const trainMs = (clock.monotonicMs() - trainStartMs) / cells.length;
-    for (const ended of trained) if (ended.outcome === "diverged") report.diverged(ended, trainMs);
+    for (const own of times.values()) own.stop();
+    for (const ended of trained) if (ended.outcome === "diverged") report.diverged(ended, spentOn(times, ended));
     const whole = trained.filter((ended) => ended.outcome === "ok");
-    await estimateInParts(run, data, whole, report, trainMs);
+    await estimateInParts(run, data, whole, report, times);
   } finally {
     data.dispose();
   }
@@ -82,7 +90,7 @@ async function estimateInParts(
   data: FusedData,
   whole: readonly Whole[],
   report: ResultReporter,
-  trainMs: number,
+  times: Times,
 ): Promise<void> {
   const { program, key, widths, events, pace } = run;
   const { tf, clock } = program.engine;
@@ -91,11 +99,13 @@ async function estimateInParts(
     const part = waiting.slice(0, cellsOfPart(run, data, waiting));
     events.begin(part.length);
     const startMs = clock.monotonicMs();
+    const own = part.map(({ member }) => times.get(member.cell.id)!);
+    for (const each of own) each.run("estimateMs", () => (clock.monotonicMs() - startMs) / part.length);
     try {
       await inTensorScope(tf, async () => {
         const estimates = await estimateAll(program, data, part, tidyingEvents(run), pace);
-        const estimateMs = (clock.monotonicMs() - startMs) / part.length;
-        part.forEach((ended, i) => report.complete(ended, estimates[i]!, trainMs, estimateMs));
+        for (const each of own) each.stop();
+        part.forEach((ended, i) => report.complete(ended, estimates[i]!, spentOn(times, ended)));
       });
     } catch (error) {
       if (!isOutOfMemory(error)) throw error;

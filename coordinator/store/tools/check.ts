@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import { messageOf } from "../../../src/core/errors.ts";
 import type { Logger } from "../../../src/core/log.ts";
 import { isSealed, SEALED, sealOf, type SealedTable } from "../seal.ts";
+import { damageOfLog } from "../sqlite/check-log.ts";
 import type { SqliteDatabase } from "../sqlite/sqlite-api.ts";
 import { INCONSISTENCIES } from "./inconsistencies.ts";
 import { KEY_OF, readRows, TABLES, type Table } from "./read-rows.ts";
@@ -53,9 +54,21 @@ class Check {
   pages(): void {
     const { sqlite } = this.#snapshot;
     if (sqlite === undefined) return;
+    this.#checkLog();
     // Some damage ends the check of everything; one of each table then says where it is.
     if (this.#checkPages(sqlite, "", "occam.db")) return;
     for (const table of TABLES) this.#checkPages(sqlite, `'${table}'`, `occam.db, table ${table}`);
+  }
+
+  /**
+   * SQLite reads a log up to its first damaged frame and says nothing. A coordinator may be writing to it, or beginning it anew:
+   * damage is what is there at a second look too.
+   */
+  #checkLog(): void {
+    const { where } = this.#snapshot;
+    const damage = damageOfLog(where);
+    if (damage === undefined || damageOfLog(where) !== damage) return;
+    this.#found("occam.db-wal", `${damage}; all that follows it is as good as lost, and was left out of this check`);
   }
 
   /** @returns false when SQLite gave up */

@@ -105,6 +105,7 @@ export function sync(connection: Connection, workerId: string, said: SyncSaid = 
     held: held.map(({ token, phase }) => ({ token, phase, step: 1n, steps: 2n })),
     draining: false,
     waitMs,
+    heardReply: 0n,
   };
   return callUnary(connection.control, ControlServiceService.sync, request, { deadlineMs: waitMs + 60_000 });
 }

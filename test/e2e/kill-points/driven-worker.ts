@@ -104,6 +104,7 @@ export class DrivenWorker {
       held: held.map((token) => ({ token, phase: LeasePhase.LEASE_PHASE_TRAIN, step: 1n, steps: 10n })),
       draining: false,
       waitMs: idle ? POLL_MS : 0,
+      heardReply: 0n,
     };
   }
 

@@ -41,6 +41,17 @@ describe("a checkpoint", () => {
     expect(back.isNew).toBe(false);
   });
 
+  test("comes back with the time that the cell has taken; one of an older build, which does not say, with none", () => {
+    const made = memory();
+    made.times.run("trainMs", () => 1_500);
+    made.times.stop();
+    made.times.run("estimateMs", () => 0.25);
+    const whole = writeCheckpoint(made, FACTS);
+    expect(readCheckpoint(whole, FACTS).memory.times.spent).toEqual({ trainMs: 1_500, estimateMs: 0.25 });
+    const older = resealed(resealed(whole, "trainMs", "unknown"), "estimateMs", "unknown-to");
+    expect(readCheckpoint(older, FACTS).memory.times.spent).toEqual({ trainMs: 0, estimateMs: 0 });
+  });
+
   test("comes back from a Buffer at any address of a larger one, as files and messages are read", () => {
     const whole = file();
     const larger = Buffer.alloc(whole.length + 64, 0xff);

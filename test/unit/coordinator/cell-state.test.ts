@@ -8,10 +8,11 @@ import {
   NEW_CELL,
   transition,
   TRIES_MAX,
+  VANISHED_MAX,
   type CellEvent,
   type CellLife,
 } from "../../../coordinator/lease/cell-state.ts";
-import { asWorkerId } from "../../../src/core/ids.ts";
+import { asSessionId, asWorkerId } from "../../../src/core/ids.ts";
 import { leaseToken } from "./coordinator-fixture.ts";
 
 const tokens = fc.integer({ min: 1, max: 3 }).map(leaseToken);
@@ -28,6 +29,13 @@ const events: fc.Arbitrary<CellEvent> = fc.oneof(
   tokens.map((token): CellEvent => ({ kind: "listed", token })),
   fc.record({ kind: fc.constant("released" as const), token: tokens, preempted: fc.boolean() }),
   fc.record({ kind: fc.constant("lost" as const), ...places }),
+  fc.record({
+    kind: fc.constant("vanished" as const),
+    token: tokens,
+    worker: places.worker,
+    session: fc.constantFrom("s1", "s2", "s3", "s4", "s5", "s6", "s7").map(asSessionId),
+    width: places.width,
+  }),
   fc.record({ kind: fc.constant("failed" as const), ...places, retryAtMs: fc.integer({ min: 0, max: 100 }) }),
   fc.record({
     kind: fc.constant("out-of-memory" as const),
@@ -85,6 +93,10 @@ describe("the life of a cell", () => {
       if (after.state.kind !== "quarantined" || before.state.kind === "quarantined") return;
       expect(after.state.reason).not.toBe("");
       if (event.kind === "out-of-memory") return expect(event.larger).toBe(false);
+      if (event.kind === "vanished") {
+        expect(event.width).toBe(1);
+        return expect(new Set(after.vanished).size).toBeGreaterThanOrEqual(VANISHED_MAX);
+      }
       const [count, max] = event.kind === "lost" ? [after.lost, LOST_MAX] : [after.failed, FAILED_MAX];
       expect(count).toBeGreaterThanOrEqual(max);
       const { untried } = event as { untried?: boolean };

@@ -159,6 +159,7 @@ export class HandWorker {
         held: this.held.map(({ token, phase, step = 0, steps = 0 }) => ({ token, progress: { phase, step, steps } })),
         draining: this.draining,
         waitMs: 0,
+        heardReply: 0,
         ...overrides,
       },
       signal,

@@ -95,10 +95,14 @@ describe("a batch", () => {
         firstOffset: 0,
         records: { kind: "metrics", columns },
       });
-    await expect(push({ names: ["x"], name: [0, 0], step: [1n], value: [1, 2] })).rejects.toMatchObject({
-      code: "protocol",
-    });
-    await expect(push({ names: ["x"], name: [1], step: [1n], value: [1] })).rejects.toMatchObject({ code: "protocol" });
+    const end = { nextOffset: 0, fenced: false };
+    const unequal = await push({ names: ["x"], name: [0, 0], step: [1n], value: [1, 2] });
+    expect(unequal).toEqual({ ...end, refused: "columns have 2, 1 and 2 entries" });
+    const unnamed = await push({ names: ["x"], name: [1], step: [1n], value: [1] });
+    expect(unnamed).toEqual({ ...end, refused: "a point is of a series that is not named" });
+    const tooFar = await push({ names: ["x"], name: [0], step: [2n ** 53n], value: [1] });
+    expect(tooFar).toMatchObject({ ...end, refused: expect.stringContaining("step 9007199254740992") });
+    expect(await worker.pushMetrics(id, token, 0, 2)).toEqual({ nextOffset: 2, fenced: false });
   });
 
   it("of an attempt that has run out is taken while its cell has no result", async () => {

@@ -121,6 +121,7 @@ export function syncRequest(overrides: Partial<SyncRequest> = {}): SyncRequest {
     held: [],
     draining: false,
     waitMs: 0,
+    heardReply: 0n,
     ...overrides,
   };
 }

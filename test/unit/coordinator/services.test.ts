@@ -35,13 +35,27 @@ import {
 } from "./services-fixture.ts";
 
 describe("a bulk call", () => {
-  it("ends when a batch cannot be taken, though its worker waits for the answer and sends nothing more", async () => {
+  it("ends when a batch is nobody's, though its worker waits for the answer and sends nothing more", async () => {
     await submit();
     const grant = await takeShard();
-    const uneven = { names: ["train.loss"], name: [0, 0], step: [0n], value: [1.5] };
     const duplex = openDuplex(connection.bulk, BulkServiceService.push);
-    await duplex.send(batch(grant, grant.cells[0]!.cellId, { kind: StreamKind.STREAM_KIND_METRICS, metrics: uneven }));
+    await duplex.send(batch(grant, "no\u0000body", { logs: [line("x")] }));
     await expect(all(duplex.responses)).rejects.toMatchObject({ code: "protocol" });
+  });
+
+  it("goes on after a batch that can never be taken, whose answer says why", async () => {
+    await submit();
+    const grant = await takeShard();
+    const { cellId } = grant.cells[0]!;
+    const uneven = { names: ["train.loss"], name: [0, 0], step: [0n], value: [1.5] };
+    const answers = await push(
+      batch(grant, cellId, { kind: StreamKind.STREAM_KIND_METRICS, metrics: uneven }),
+      batch(grant, cellId, { logs: [line("begins")] }),
+    );
+    expect(answers).toMatchObject([
+      { nextOffset: 0n, refused: "columns have 2, 1 and 1 entries" },
+      { nextOffset: 1n, refused: "" },
+    ]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Fault } from "../../../coordinator/lease/commit.ts";
+import { explainCell } from "../../../coordinator/lease/explain.ts";
 import { asCellId, asSessionId, type CellId, type LeaseToken } from "../../../src/core/ids.ts";
 import { cellIdOf, HandWorker, openWorld, type World } from "./coordinator-fixture.ts";
 
@@ -250,6 +251,19 @@ describe("F23 a worker that is there and makes no step", () => {
     const { revocations } = await stuck!.sync({ freeSlots: 0 });
     expect(revocations).toMatchObject([{ token, cellIds: [], reason: expect.stringContaining("no step") }]);
     expect((await tryTake(other!))!.cells).toEqual([cellIdOf(0)]);
+  });
+
+  it("is given half an hour for a first step, and no more", async () => {
+    await world.submit({ name: "a", cells: 1 });
+    const [slow] = workers("slow");
+    await tryTake(slow!);
+    await beatUntil(slow!, 1_790_000, () => 0);
+    expect(sweep().counts.running).toBe(1);
+    expect(explainCell(hot(), sweep(), await stored(0)).because[1]).toMatch(
+      /^its shard is at step 0 of train for 1790 s; after 1800 s/u,
+    );
+    await beatUntil(slow!, 15_000, () => 0);
+    expect(sweep().counts).toMatchObject({ running: 0, lost: 1 });
   });
 
   it("is given twenty of its steps where those are long, and a new step begins the time anew", async () => {

@@ -137,6 +137,27 @@ describe("occam store check", () => {
     expect((await tools(store).check()).problems.length).toBeGreaterThan(0);
   });
 
+  it("finds a flipped bit in the middle of the log, which SQLite itself would read up to there without a word", async () => {
+    const store = await openSqliteStore(at("store"));
+    await fill(store);
+    for (let seq = 2; seq <= 6; seq += 1) {
+      await store.apply([{ kind: "session-added", seq, sessionId: asSessionId(`s${seq}`), workerId: W1, seenMs: 3 }]);
+    }
+    // As a power cut leaves them.
+    mkdirSync(at("cut"));
+    const log = readFileSync(join(at("store"), "occam.db-wal"));
+    const frames = (log.length - 32) / (4_096 + 24);
+    log[32 + Math.floor(frames / 2) * (4_096 + 24) + 1_000]! ^= 1;
+    writeFileSync(join(at("cut"), "occam.db"), readFileSync(join(at("store"), "occam.db")));
+    writeFileSync(join(at("cut"), "occam.db-wal"), log);
+    await store.close();
+    const { problems } = await tools(at("cut")).check();
+    expect(problems[0]).toMatchObject({
+      where: "occam.db-wal",
+      what: expect.stringMatching(/^frame \d+ of \d+ of its log is damaged/u),
+    });
+  });
+
   it("finds any flipped bit that changes what is stored, but for what has no checksum and no other witness", async () => {
     const store = await filledFolder("store", 600);
     const file = join(store, "occam.db");

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { asSessionId } from "../../../src/core/ids.ts";
+import { listWorkers } from "../../../coordinator/api/worker-message.ts";
 import { HandWorker, leaseToken, openWorld, type World } from "./coordinator-fixture.ts";
 
 let world: World;
@@ -69,6 +70,48 @@ describe("a grant", () => {
     await world.submit({ name: "a", cells: 1 });
     worker.draining = true;
     expect((await worker.sync({ waitMs: 1000 })).grants).toEqual([]);
+  });
+});
+
+describe("a worker that is heard and does not hear", () => {
+  /** Syncs every 5 s, as a worker does whose calls run out of time. How many tokens it was granted. */
+  async function deafFor(ms: number, heardReply = 0): Promise<number> {
+    const tokens = new Set<bigint>();
+    for (let passed = 0; passed < ms; passed += 5_000) {
+      for (const { token } of (await worker.sync({ heardReply })).grants) tokens.add(token);
+      await world.clock.advance(5_000);
+    }
+    return tokens.size;
+  }
+
+  it("is granted less and less, is no alternative for others meanwhile, and says so", async () => {
+    await world.submit({ name: "a", cells: 1 });
+    // Without a pause there would be one each 10 s: 60.
+    expect(await deafFor(600_000)).toBeLessThanOrEqual(8);
+    const [told] = listWorkers(hot());
+    expect(told!.activity).toMatch(/does not seem to hear the coordinator: \d+ grants in a row were not taken up/u);
+    const other = new HandWorker(() => world, "w2", "s2");
+    expect((await other.sync()).grants).toHaveLength(1);
+  });
+
+  it("is granted cells at once when it names a reply that it can only have heard since", async () => {
+    await world.submit({ name: "a", cells: 1 });
+    const { number: before } = await worker.sync();
+    await deafFor(60_000, before);
+    const { grants, number } = await worker.sync({ heardReply: before });
+    expect(grants).toEqual([]);
+    expect(number).toBeGreaterThan(before);
+    expect((await worker.sync({ heardReply: number })).grants).toHaveLength(1);
+  });
+
+  it("is granted cells again after a while when it is of a build that names none, and is trusted once it takes them up", async () => {
+    await world.submit({ name: "a", cells: 1 });
+    await deafFor(35_000);
+    expect((await worker.sync()).grants).toEqual([]);
+    await world.clock.advance(40_000);
+    const { token } = await worker.take();
+    expect((await worker.sync({ freeSlots: 0 })).renewals).toMatchObject([{ token }]);
+    expect(listWorkers(hot())[0]!.activity).not.toContain("hear");
   });
 });
 

@@ -28,6 +28,7 @@ const answer = (offset: bigint): PushResponse => ({
   nextOffset: offset,
   fenced: false,
   windowBytes: 0,
+  refused: "",
 });
 const tail = TailLogsRequest.fromPartial({});
 const sync = SyncRequest.fromPartial({});

@@ -11,6 +11,8 @@ export type Mischief =
   /** Stored only in half, and the answer says so. */
   | "store-half"
   | "fence"
+  /** Not stored, ever, as the answer says. */
+  | "refuse"
   /** Answers for a stream that was never sent. */
   | "confuse"
   /** The answer stays away until `release`. */
@@ -81,6 +83,10 @@ export class FakeBulkPeer {
     if (mischief === "lose-request") return cut("connection reset");
     if (mischief === "fence") return give({ response: answerTo(request, 0, true) });
     if (mischief === "confuse") return give({ response: { ...answerTo(request, 0, false), cellId: "another" } });
+    if (mischief === "refuse") {
+      const { length } = this.stored(`${request.token}/${request.cellId}/${request.kind}`);
+      return give({ response: { ...answerTo(request, length, false), refused: "it is wrong" } });
+    }
     const key = `${request.token}/${request.cellId}/${request.kind}`;
     const nextOffset = this.#store(key, request, mischief === "store-half");
     if (mischief === "lose-reply") return cut("connection reset");
@@ -102,5 +108,5 @@ export class FakeBulkPeer {
 }
 
 function answerTo({ cellId, token, kind }: PushRequest, nextOffset: number, fenced: boolean): PushResponse {
-  return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced, windowBytes: 0 };
+  return { cellId, token, kind, nextOffset: BigInt(nextOffset), fenced, windowBytes: 0, refused: "" };
 }

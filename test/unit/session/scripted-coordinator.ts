@@ -216,6 +216,6 @@ export class ScriptedCoordinator {
       this.breakPushes -= 1;
       throw new OccamError("unavailable", "the call breaks");
     }
-    return { token, cellId, kind, nextOffset: BigInt(stored.length), fenced: false, windowBytes: 0 };
+    return { token, cellId, kind, nextOffset: BigInt(stored.length), fenced: false, windowBytes: 0, refused: "" };
   }
 }

@@ -90,6 +90,17 @@ describe("the sync loop", () => {
     expect(calls.length).toBeLessThan(26);
   });
 
+  it("names the last answer that arrived", async () => {
+    const { clock, calls } = start();
+    await clock.advance(0);
+    calls[0]!.answer({ replyNumber: 77n });
+    await clock.advance(0);
+    while (calls.length < 2) await clock.advance(100);
+    calls[1]!.fail(lost);
+    while (calls.length < 3) await clock.advance(100);
+    expect(calls.map(({ request }) => request.heardReply)).toEqual([0n, 77n, 77n]);
+  });
+
   it("syncs at once when something changed, and gathers changes while a sync is under way", async () => {
     const { clock, calls, loop, worker, mostOpen } = start();
     await clock.advance(0);

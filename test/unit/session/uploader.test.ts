@@ -159,6 +159,49 @@ describe("the uploader", () => {
     expect(uploader.counts(cell("a")).metrics).toBe(4);
   });
 
+  it("drops a point that the wire cannot hold, counts it, marks its place and says why in the log; the others arrive", async () => {
+    const { uploader, peer, trouble, eventually } = start();
+    uploader.metrics(cell("a"), points(0, 2));
+    for (const step of [1.5, -1, Number.NaN, 2 ** 53]) uploader.metrics(cell("a"), [{ series: "x", step, value: 7 }]);
+    uploader.metrics(cell("a"), [{ series: "n".repeat(257), step: 2, value: 8 }, ...points(2, 2)]);
+    expect(await eventually(uploader.flush(cell("a")))).toBe("acked");
+    expect([peer.stored("7/a/1"), peer.connections, trouble]).toEqual([[0, 1, 5, 2, 3], 1, []]);
+    const [batch] = peer.requests;
+    expect(batch!.metrics!.step).toEqual([0n, 1n, 1n, 2n, 3n]);
+    expect(uploader.counts(cell("a"))).toMatchObject({ metrics: 5, droppedPoints: 5 });
+    await eventually(uploader.flush(cell("a")));
+    expect((peer.stored(`7/a/${LOGS}`) as { message: string }[]).map(({ message }) => message)).toEqual([
+      "points of the series x are dropped: step 1.5 is no whole number from 0 to 2^53 - 1",
+      expect.stringMatching(/^points of the series n{256} are dropped: its name has 257 characters, more than 256$/u),
+    ]);
+  });
+
+  it("leaves out a batch that is refused, with marks in its place, and goes on; offsets stay as they are", async () => {
+    const { uploader, peer, eventually, clock } = start();
+    uploader.metrics(cell("a"), points(0, 2));
+    await clock.advance(300);
+    peer.mischief.push("refuse");
+    uploader.metrics(cell("a"), points(2, 3));
+    await clock.advance(300);
+    uploader.metrics(cell("a"), points(5, 2));
+    expect(await eventually(uploader.flush(cell("a")))).toBe("acked");
+    expect([peer.stored("7/a/1"), peer.connections]).toEqual([[0, 1, 1, 1, 1, 5, 6], 1]);
+    expect(uploader.counts(cell("a"))).toMatchObject({ metrics: 7, droppedPoints: 3 });
+    expect((peer.stored(`7/a/${LOGS}`) as { message: string }[]).map(({ message }) => message)).toEqual([
+      "3 metrics are dropped, the coordinator will not take them: it is wrong",
+    ]);
+  });
+
+  it("gives a stream up whose marks are refused too, and no other", async () => {
+    const { uploader, peer, eventually } = start();
+    peer.mischief.push("refuse", "refuse");
+    uploader.metrics(cell("a"), points(0, 2));
+    expect(await eventually(uploader.flush(cell("a")))).toBe("lost");
+    uploader.metrics(cell("b"), points(0, 2));
+    expect(await eventually(uploader.flush(cell("b")))).toBe("acked");
+    expect(peer.connections).toBe(1);
+  });
+
   it("sends everything of an attempt again on a replay", async () => {
     const { uploader, peer, eventually } = start();
     uploader.metrics(cell("a"), points(0, 6));

@@ -62,6 +62,8 @@ export interface PushResponse {
    * batch may always be under way.
    */
   readonly windowBytes: number;
+  /** Why this batch will never be taken, however often it is sent; "" otherwise. What it has beyond next_offset is to be left out. */
+  readonly refused: string;
 }
 
 function createBasePushRequest(): PushRequest {
@@ -214,7 +216,7 @@ export const PushRequest: MessageFns<PushRequest> = {
 };
 
 function createBasePushResponse(): PushResponse {
-  return { cellId: "", token: 0n, kind: 0, nextOffset: 0n, fenced: false, windowBytes: 0 };
+  return { cellId: "", token: 0n, kind: 0, nextOffset: 0n, fenced: false, windowBytes: 0, refused: "" };
 }
 
 export const PushResponse: MessageFns<PushResponse> = {
@@ -242,6 +244,9 @@ export const PushResponse: MessageFns<PushResponse> = {
     }
     if (message.windowBytes !== 0) {
       writer.uint32(48).uint32(message.windowBytes);
+    }
+    if (message.refused !== "") {
+      writer.uint32(58).string(message.refused);
     }
     return writer;
   },
@@ -307,6 +312,14 @@ export const PushResponse: MessageFns<PushResponse> = {
             message.windowBytes = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.refused = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -332,6 +345,7 @@ export const PushResponse: MessageFns<PushResponse> = {
       : 0n;
     message.fenced = object.fenced ?? false;
     message.windowBytes = object.windowBytes ?? 0;
+    message.refused = object.refused ?? "";
     return message;
   },
 };

@@ -105,6 +105,8 @@ export interface SyncRequest {
   readonly waitMs: number;
   /** The oldest version that it speaks; 0: the newest alone. */
   readonly oldestProtocolVersion: number;
+  /** reply_number of the last answer that arrived; 0: none yet. It tells a worker that hears nothing from one that is busy. */
+  readonly heardReply: bigint;
 }
 
 export interface HeldLease {
@@ -129,6 +131,8 @@ export interface SyncResponse {
   readonly fenced: boolean;
   /** The version that the two speak: the newest that both know. */
   readonly protocolVersion: number;
+  /** Grows with every answer, over restarts too. */
+  readonly replyNumber: bigint;
 }
 
 export interface Grant {
@@ -217,6 +221,7 @@ function createBaseSyncRequest(): SyncRequest {
     draining: false,
     waitMs: 0,
     oldestProtocolVersion: 0,
+    heardReply: 0n,
   };
 }
 
@@ -248,6 +253,12 @@ export const SyncRequest: MessageFns<SyncRequest> = {
     }
     if (message.oldestProtocolVersion !== 0) {
       writer.uint32(72).uint32(message.oldestProtocolVersion);
+    }
+    if (message.heardReply !== 0n) {
+      if (BigInt.asUintN(64, message.heardReply) !== message.heardReply) {
+        throw new globalThis.Error("value provided for field message.heardReply of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.heardReply);
     }
     return writer;
   },
@@ -337,6 +348,14 @@ export const SyncRequest: MessageFns<SyncRequest> = {
             message.oldestProtocolVersion = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.heardReply = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -365,6 +384,9 @@ export const SyncRequest: MessageFns<SyncRequest> = {
     message.draining = object.draining ?? false;
     message.waitMs = object.waitMs ?? 0;
     message.oldestProtocolVersion = object.oldestProtocolVersion ?? 0;
+    message.heardReply = (object.heardReply !== undefined && object.heardReply !== null)
+      ? BigInt(object.heardReply)
+      : 0n;
     return message;
   },
 };
@@ -479,6 +501,7 @@ function createBaseSyncResponse(): SyncResponse {
     drain: false,
     fenced: false,
     protocolVersion: 0,
+    replyNumber: 0n,
   };
 }
 
@@ -510,6 +533,12 @@ export const SyncResponse: MessageFns<SyncResponse> = {
     }
     if (message.protocolVersion !== 0) {
       writer.uint32(64).uint32(message.protocolVersion);
+    }
+    if (message.replyNumber !== 0n) {
+      if (BigInt.asUintN(64, message.replyNumber) !== message.replyNumber) {
+        throw new globalThis.Error("value provided for field message.replyNumber of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.replyNumber);
     }
     return writer;
   },
@@ -591,6 +620,14 @@ export const SyncResponse: MessageFns<SyncResponse> = {
             message.protocolVersion = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.replyNumber = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -618,6 +655,9 @@ export const SyncResponse: MessageFns<SyncResponse> = {
     message.drain = object.drain ?? false;
     message.fenced = object.fenced ?? false;
     message.protocolVersion = object.protocolVersion ?? 0;
+    message.replyNumber = (object.replyNumber !== undefined && object.replyNumber !== null)
+      ? BigInt(object.replyNumber)
+      : 0n;
     return message;
   },
 };
