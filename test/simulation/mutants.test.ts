@@ -7,7 +7,7 @@ import { ROUGH, STORM } from "./weather.ts";
 import type { Plan } from "./world.ts";
 
 /** Seeds within which a mutant has to be found. */
-const SEEDS = 80;
+const SEEDS = 200;
 
 type Exports = Record<string, unknown>;
 type Mutation = readonly [module: string, mutate: (real: Exports) => Exports];
