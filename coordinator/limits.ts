@@ -1,4 +1,4 @@
-import { SPEC_LIMIT_BYTES } from "../src/spec/source-tree.ts";
+import { SPEC_LIMIT_BYTES } from "../src/spec/spec-limit.ts";
 
 /** Every size limit of the coordinator, with its reason. */
 export const LIMITS = {
