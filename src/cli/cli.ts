@@ -83,8 +83,8 @@ function build(argv: readonly string[], io: Io, session: Session): Argv {
  * It has no option for that; without this method of its own it would be slower and nothing else.
  */
 function withoutUnaskedHelp(root: Argv): void {
-  const { getInternalMethods } = root as unknown as { getInternalMethods?(): { getUsageInstance?(): object } };
-  const usage = getInternalMethods?.call(root).getUsageInstance?.();
+  const internals = root as unknown as { getInternalMethods?(): { getUsageInstance?(): object } };
+  const usage = internals.getInternalMethods?.().getUsageInstance?.();
   if (usage !== undefined && "cacheHelpMessage" in usage) usage.cacheHelpMessage = () => undefined;
 }
 

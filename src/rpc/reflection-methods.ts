@@ -23,7 +23,7 @@ export function reflectionMethods(services: readonly string[]): ReadonlyMap<stri
     invariant(method !== undefined && handle !== undefined, "reflection has one method");
     methods.set(method.path, { definition: method, handle: handle as ReflectionMethod["handle"] });
   };
-  new ReflectionService(definition, { services: [...services] }).addToServer({ addService } as Server);
+  new ReflectionService(definition, { services: [...services] }).addToServer({ addService });
   return methods;
 }
 
