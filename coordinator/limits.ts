@@ -1,5 +1,5 @@
 import { SERIES_NAME_CHARS } from "../src/wire/metric-columns.ts";
-import { SPEC_LIMIT_BYTES } from "../src/spec/source-tree.ts";
+import { SPEC_LIMIT_BYTES } from "../src/spec/spec-limit.ts";
 
 /** Every size limit of the coordinator, with its reason. */
 export const LIMITS = {

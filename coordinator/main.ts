@@ -19,14 +19,12 @@ import { operatorService } from "./api/operator-service.ts";
 import { WorkerOwners } from "./api/worker-owners.ts";
 import { Coordinator } from "./coordinator.ts";
 import { loopLoad } from "./hot/loop-load.ts";
-import { Replica } from "./lead/replica.ts";
-import { openPostgres } from "./store/postgres/open-postgres.ts";
 import { openSqliteStore } from "./store/sqlite/open-sqlite.ts";
 import { NO_METER, type Meter } from "./meter.ts";
 import type { Store } from "./store/store.ts";
 import type { Hot } from "./hot/hot.ts";
 import type { Quotas } from "./sweep/check-size.ts";
-import { specReader } from "./sweep/read-spec.ts";
+import { lateSpecReader, loadSpecReader } from "./sweep/late-spec-reader.ts";
 import { timingsOf, type Timings } from "./timings.ts";
 
 /** Between two lines about refused calls. */
@@ -77,7 +75,10 @@ export interface RunningCoordinator {
 
 /** @throws OccamError "store-locked", "store-corrupt", "store-newer", "unavailable" or "bad-config", each with what to do */
 export async function startCoordinator(options: CoordinatorStartOptions): Promise<RunningCoordinator> {
-  return isPostgresUrl(options.store) ? startReplica(options) : startAlone(options);
+  const started = await (isPostgresUrl(options.store) ? startReplica(options) : startAlone(options));
+  // Serving waits for no part that it can do without; what the first submission needs comes now. Should it fail, that one says so.
+  loadSpecReader().catch(() => undefined);
+  return started;
 }
 
 /** On a folder, which is locked: it leads from the start. */
@@ -107,6 +108,8 @@ async function startAlone(options: CoordinatorStartOptions): Promise<RunningCoor
 async function startReplica(options: CoordinatorStartOptions): Promise<RunningCoordinator> {
   const { clock, logger } = options;
   const timings = timingsOf(options.timings);
+  const { Replica } = await import("./lead/replica.ts");
+  const { openPostgres } = await import("./store/postgres/open-postgres.ts");
   const database = await openPostgres(options.store, logger, timings.storeSilenceMs);
   try {
     const replica = await Replica.start({
@@ -149,7 +152,7 @@ function openCoordinator(options: CoordinatorStartOptions, store: Store): Promis
     store,
     clock,
     logger,
-    specs: specReader,
+    specs: lateSpecReader,
     timings: timingsOf(timings),
     quotas,
     expectedWorkers,

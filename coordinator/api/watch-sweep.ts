@@ -92,7 +92,7 @@ class Summaries {
     const [cell] = await this.#hot.store.listCells(query, -1, 1);
     if (cell === undefined) return "";
     const { specText, fileName } = this.#sweep.record;
-    this.#spec ??= this.#hot.specs.read(specText, fileName);
+    this.#spec ??= await this.#hot.specs.read(specText, fileName);
     return this.#spec.label(cell.gridIndex);
   }
 }

@@ -9,7 +9,7 @@ import type { ReadSpec, SpecCell, SpecReader } from "./spec-reader.ts";
 const LABEL_CHARS = 80;
 
 export const specReader: SpecReader = {
-  read: (text, fileName) => readSpec(parseSweep(text, fileName)),
+  read: async (text, fileName) => readSpec(parseSweep(text, fileName)),
 };
 
 function readSpec(spec: SweepSpec): ReadSpec {

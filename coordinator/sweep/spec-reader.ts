@@ -26,5 +26,5 @@ export interface ReadSpec {
 
 export interface SpecReader {
   /** @throws OccamError "bad-spec" with every problem */
-  read(text: string, fileName: string): ReadSpec;
+  read(text: string, fileName: string): Promise<ReadSpec>;
 }

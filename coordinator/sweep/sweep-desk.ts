@@ -86,7 +86,7 @@ export class SweepDesk {
   }
 
   async #submit(submission: Submission): Promise<Omit<Submitted, "replaced">> {
-    const spec = this.#read(submission);
+    const spec = await this.#read(submission);
     for (const text of submission.require ?? []) parseRequirement(text);
     const id = spec.id(submission.noCache ? submission.requestId : undefined);
     await this.#underWay.get(id);
@@ -139,7 +139,7 @@ export class SweepDesk {
   /** Submits a sweep of older numbers anew. Returns that sweep itself when its cells are of today's. */
   async rerunStale(sweep: Sweep, submitter: string): Promise<Submitted> {
     const { specText, fileName, scope, id, require } = sweep.record;
-    const spec = this.#hot.specs.read(specText, fileName);
+    const spec = await this.#specOf(sweep);
     const [first] = await this.#hot.store.listCells({ sweepSeq: sweep.seq, states: [], idPrefix: "" }, -1, 1);
     if (first === undefined || spec.at(first.gridIndex)?.id === first.id)
       return { sweep, created: false, replaced: [] };
@@ -195,20 +195,27 @@ export class SweepDesk {
   }
 
   async #goOnFrom(sweep: Sweep): Promise<void> {
-    const { id, specText, fileName } = sweep.record;
-    await this.#exclusively(id, () => this.#resume(sweep, this.#hot.specs.read(specText, fileName)));
+    await this.#exclusively(sweep.record.id, async () => this.#resume(sweep, await this.#specOf(sweep)));
   }
 
   async #goOnWith(sweep: Sweep): Promise<void> {
     const { id } = sweep.record;
     try {
-      await this.#goOnFrom(sweep);
+      await this.#exclusively(id, async () => {
+        const spec = await this.#specOf(sweep);
+        // Nobody has asked for it: a cancel that came in between stands.
+        if (sweep.state === "running") await this.#resume(sweep, spec);
+      });
     } catch (error) {
       this.#hot.logger.error({ sweep: id, err: error }, "an interrupted sweep cannot go on; submit it again");
     }
   }
 
-  #read({ specText, fileName, noCache, requestId }: Submission): ReadSpec {
+  #specOf({ record: { specText, fileName } }: Sweep): Promise<ReadSpec> {
+    return this.#hot.specs.read(specText, fileName);
+  }
+
+  async #read({ specText, fileName, noCache, requestId }: Submission): Promise<ReadSpec> {
     const bytes = Buffer.byteLength(specText);
     if (bytes > LIMITS.specBytes) {
       throw new OccamError("resource-exhausted", `the spec has ${bytes} bytes; the limit is ${LIMITS.specBytes}`, {

@@ -1,24 +1,40 @@
-/** gRPC server reflection from the .proto files, which are part of the package. */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { Server } from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
-import { ReflectionService } from "@grpc/reflection";
-import { OccamError } from "../core/errors.ts";
+/** gRPC server reflection, v1 and v1alpha. Nearly nobody asks for it, so what answers is loaded by the first call. */
+import type { Server, ServerDuplexStream } from "@grpc/grpc-js";
+import { invariant } from "../core/errors.ts";
+import { lazy } from "../core/lazy.ts";
+import type { ReflectionMethod } from "./reflection-methods.ts";
+import { toStatus } from "./status.ts";
 
-const FILES = ["occam/v1/control.proto", "occam/v1/bulk.proto", "occam/v1/operator.proto"];
+const PATHS = ["v1", "v1alpha"].map((version) => `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`);
 
-/** Adds reflection (v1 and v1alpha) for those services of ours that the server has. */
+/** Adds reflection for those services of ours that the server has. */
 export function addReflection(server: Server, services: readonly string[]): void {
-  const definition = loadSync(FILES, { includeDirs: [protoFolder()], keepCase: true });
-  new ReflectionService(definition, { services: [...services] }).addToServer(server);
-}
-
-/** From src/rpc in the sources, from dist/src/rpc in a build. */
-function protoFolder(): string {
-  for (const path of ["../../proto", "../../../proto"]) {
-    const folder = fileURLToPath(new URL(path, import.meta.url));
-    if (existsSync(`${folder}/${FILES[0]}`)) return folder;
+  let methods: ReadonlyMap<string, ReflectionMethod> | undefined;
+  const load = lazy(async () => {
+    const { reflectionMethods } = await import("./reflection-methods.ts");
+    methods = reflectionMethods(services);
+  });
+  for (const path of PATHS) {
+    // gRPC reads the requests of a stream when somebody listens to it: not before `load` is done.
+    const method = (): ReflectionMethod => {
+      const found = methods?.get(path);
+      invariant(found !== undefined, `reflection answers ${path}`);
+      return found;
+    };
+    const definition = {
+      path,
+      requestStream: true,
+      responseStream: true,
+      requestSerialize: (request: unknown): Buffer => method().definition.requestSerialize(request),
+      requestDeserialize: (bytes: Buffer): unknown => method().definition.requestDeserialize(bytes),
+      responseSerialize: (response: unknown): Buffer => method().definition.responseSerialize(response),
+      responseDeserialize: (bytes: Buffer): unknown => method().definition.responseDeserialize(bytes),
+    };
+    const answer = (call: ServerDuplexStream<unknown, unknown>): void =>
+      void load().then(
+        () => method().handle(call),
+        (error: unknown) => call.emit("error", toStatus(error)),
+      );
+    server.addService({ info: definition }, { info: answer });
   }
-  throw new OccamError("internal", "the folder proto/ is missing from this installation");
 }

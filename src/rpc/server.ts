@@ -19,13 +19,13 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { HealthImplementation } from "grpc-health-check";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { messageOf, OccamError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import { formatAddress, isLoopback, isPort } from "./address.ts";
 import { admitCalls } from "./auth.ts";
 import { CallGate, type GateLimits } from "./call-gate.ts";
+import { Health } from "./health.ts";
 import {
   CONNECTION_AGE_GRACE_MS,
   KEEPALIVE_TIME_MS,
@@ -94,24 +94,23 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   checkRequirements(services.map(({ definition }) => definition));
   for (const { definition, implementation } of services) server.addService(withSafeReaders(definition), implementation);
   const names = services.flatMap(({ definition }) => serviceName(definition));
-  const health = new HealthImplementation(
-    Object.fromEntries(["", READY, ...names].map((name) => [name, "NOT_SERVING"])),
-  );
-  health.addToServer(server);
+  const health = new Health();
+  for (const name of ["", READY, ...names]) health.set(name, false);
+  health.addTo(server);
   addReflection(server, names);
   const secured = serverCredentials(options.tls, { clock, logger, refreshMs: options.refreshMs });
   const port = await bind(server, host, options.port, secured.credentials).catch((error: unknown) => {
     secured.stop();
     throw error;
   });
-  health.setStatus("", "SERVING");
+  health.set("", true);
   const setServicesServing = (serving: boolean): void => {
-    for (const name of names) health.setStatus(name, serving ? "SERVING" : "NOT_SERVING");
+    for (const name of names) health.set(name, serving);
   };
   let isReady = false;
   const setReady = (is: boolean): void => {
     isReady = is;
-    health.setStatus(READY, is ? "SERVING" : "NOT_SERVING");
+    health.set(READY, is);
     setServicesServing(is);
   };
   setReady(true);

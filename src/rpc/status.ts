@@ -3,7 +3,6 @@
  * error (code, message, where, hint, elsewhere) travels in the trailer `occam-error-bin`, so that a client raises an equal one.
  */
 import { Metadata, status, type StatusObject } from "@grpc/grpc-js";
-import { z } from "zod";
 import { messageOf, OccamError, type ErrorCode } from "../core/errors.ts";
 import { MAX_ERROR_TEXT_BYTES, MAX_STATUS_TEXT } from "./limits.ts";
 
@@ -49,13 +48,21 @@ const CODE_OF: Readonly<Record<status, ErrorCode>> = {
 
 const ERROR_TRAILER = "occam-error-bin";
 
-const carriedSchema = z.object({
-  code: z.custom<ErrorCode>((value) => typeof value === "string" && value in STATUS_OF),
-  message: z.string(),
-  where: z.string().optional(),
-  hint: z.string().optional(),
-  elsewhere: z.string().optional(),
-});
+/** What the trailer holds. Checked by hand: it is all that the start of a server or a client would need a schema for. */
+interface CarriedError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly where?: string;
+  readonly hint?: string;
+  readonly elsewhere?: string;
+}
+
+function isCarriedError(value: unknown): value is CarriedError {
+  if (value === null || typeof value !== "object") return false;
+  const { code, message, where = "", hint = "", elsewhere = "" } = value as Readonly<Record<string, unknown>>;
+  if (typeof code !== "string" || !Object.hasOwn(STATUS_OF, code)) return false;
+  return [message, where, hint, elsewhere].every((text) => typeof text === "string");
+}
 
 /** The thrown value behind a status, for the server's own log: it never travels. */
 const causes = new WeakMap<Metadata, unknown>();
@@ -93,11 +100,12 @@ export function fromStatus(answer: StatusObject, address: string): OccamError {
   return new OccamError(code, text, { ...(hint === undefined ? {} : { hint }), cause: answer });
 }
 
-function carriedError(metadata: Metadata): z.infer<typeof carriedSchema> | undefined {
+function carriedError(metadata: Metadata): CarriedError | undefined {
   const [value] = metadata.get(ERROR_TRAILER);
   if (value === undefined) return undefined;
   try {
-    return carriedSchema.safeParse(JSON.parse(value.toString())).data;
+    const carried: unknown = JSON.parse(value.toString());
+    return isCarriedError(carried) ? carried : undefined;
   } catch {
     return undefined;
   }

@@ -15,6 +15,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import { MOST_FINDINGS, type Findings } from "./problem.ts";
+import { SPEC_LIMIT_BYTES } from "./spec-limit.ts";
 
 export interface ScalarNode {
   readonly kind: "scalar";
@@ -46,8 +47,6 @@ export interface MapNode {
 
 export type SourceNode = ScalarNode | ListNode | MapNode;
 
-/** A file larger than this is no sweep: specs are written by people. The YAML parser is not linear in hostile files. */
-export const SPEC_LIMIT_BYTES = 64 * 1024;
 /** Levels of nesting; a sweep has about eight. */
 const DEPTH_LIMIT = 50;
 /** Nodes after aliases are followed; bounds a file that nests aliases ("billion laughs"). */

@@ -41,7 +41,7 @@ export const cellId = (number: number): CellId => cellOfNumber(number).id;
 export const numberOf = (id: string): number => numbers.get(id)!;
 
 export const simSpecs: SpecReader = {
-  read: (text) => {
+  read: async (text) => {
     const { name, cells, fuseKeys, from } = JSON.parse(text) as SimSweep;
     return {
       name,

@@ -1,7 +1,7 @@
 /** What must hold of a coordinator's memory, and of what workers were told, after every step of a run. */
 import type { Coordinator } from "../../coordinator/coordinator.ts";
 import { isOpen } from "../../coordinator/lease/cell-state.ts";
-import { simSpecs } from "./cells.ts";
+import type { SimSweep } from "./cells.ts";
 import type { CoordinatorProcess } from "./coordinator-process.ts";
 import type { CellId, LeaseToken } from "../../src/core/ids.ts";
 import type { History } from "./history.ts";
@@ -74,7 +74,7 @@ const gridSizes = new Map<string, number>();
 function gridSizeOf(specText: string): number {
   const known = gridSizes.get(specText);
   if (known !== undefined) return known;
-  const { gridSize } = simSpecs.read(specText, "");
+  const { cells: gridSize } = JSON.parse(specText) as SimSweep;
   gridSizes.set(specText, gridSize);
   return gridSize;
 }

@@ -1,6 +1,5 @@
 /** `occam store`: looks after a store, beside the coordinator that uses it. */
 import { EXIT } from "../../core/errors.ts";
-import { createLogger } from "../../core/log.ts";
 import { defineCommand, type CommandGroup } from "../command.ts";
 import type { Io } from "../io.ts";
 import { jsonOption } from "../options.ts";
@@ -21,6 +20,7 @@ const destOf = (describe: string) => ({ dest: { type: "string", demandOption: tr
 async function toolsOf(store: string, io: Io) {
   // oxlint-disable-next-line no-restricted-imports -- only the coordinator's side knows a store
   const { storeTools } = await import("../../../coordinator/store/tools/main.ts");
+  const { createLogger } = await import("../../core/log.ts");
   return storeTools(placeOf(store, io).store, createLogger({ component: "store", level: "warn" }));
 }
 

@@ -39,7 +39,7 @@ export const specText = (spec: MadeUpSpec): string => JSON.stringify(spec);
 export const cellIdOf = (number: number): CellId => asCellId(sha256Hex(`made-up cell ${number}`));
 
 export const madeUpSpecs: SpecReader = {
-  read: (text): ReadSpec => {
+  read: async (text): Promise<ReadSpec> => {
     const { name, cells, fuseKeys = 1, from = 0, broken = [] } = JSON.parse(text) as MadeUpSpec;
     return {
       name,

@@ -86,8 +86,8 @@ describe("a rerun", () => {
     world.coordinator.abandon();
     // A build whose numbers, and with them all ids, are others.
     const specs: typeof madeUpSpecs = {
-      read: (text, fileName) => {
-        const spec = madeUpSpecs.read(text, fileName);
+      read: async (text, fileName) => {
+        const spec = await madeUpSpecs.read(text, fileName);
         return {
           ...spec,
           id: (requestId) => asSweepId(`${spec.id(requestId)}x`),

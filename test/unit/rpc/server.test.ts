@@ -78,15 +78,18 @@ describe("the token", () => {
   });
 });
 
-function reflectedServices(address: string, token: string | undefined): Promise<readonly string[]> {
-  const proto = new URL("../../../node_modules/@grpc/reflection/build/proto/grpc/reflection/v1/", import.meta.url);
+function reflectedServices(address: string, token: string | undefined, version = "v1"): Promise<readonly string[]> {
+  const proto = new URL(
+    `../../../node_modules/@grpc/reflection/build/proto/grpc/reflection/${version}/`,
+    import.meta.url,
+  );
   const definition = loadSync(`${proto.pathname}reflection.proto`);
-  const client = dynamicClient(definition, ["grpc", "reflection", "v1", "ServerReflection"], address);
+  const client = dynamicClient(definition, ["grpc", "reflection", version, "ServerReflection"], address);
   return new Promise<readonly string[]>((resolve, reject) => {
     const metadata = new Metadata();
     if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
     type Reply = { listServicesResponse: { service: { name: string }[] } };
-    const method = definition["grpc.reflection.v1.ServerReflection"] as unknown as {
+    const method = definition[`grpc.reflection.${version}.ServerReflection`] as unknown as {
       ServerReflectionInfo: {
         path: string;
         requestSerialize: (v: object) => Buffer;
@@ -103,9 +106,9 @@ function reflectedServices(address: string, token: string | undefined): Promise<
 }
 
 describe("a server", () => {
-  it("lists its services by reflection", async () => {
+  it.each(["v1", "v1alpha"])("lists its services by reflection %s", async (version) => {
     const server = await testServer({ control: echo });
-    expect([...(await reflectedServices(server.address, TOKEN))].sort()).toEqual([
+    expect([...(await reflectedServices(server.address, TOKEN, version))].sort()).toEqual([
       "occam.v1.BulkService",
       "occam.v1.ControlService",
       "occam.v1.OperatorService",

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MOST_FINDINGS } from "../../../src/spec/problem.ts";
-import { SPEC_LIMIT_BYTES } from "../../../src/spec/source-tree.ts";
+import { SPEC_LIMIT_BYTES } from "../../../src/spec/spec-limit.ts";
 import { parseSweep } from "../../../src/spec/sweep.ts";
 
 const HEAD = `version: 1

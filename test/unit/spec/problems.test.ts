@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { EXIT_OF } from "../../../src/core/errors.ts";
 import { SpecError } from "../../../src/spec/problem.ts";
-import { SPEC_LIMIT_BYTES } from "../../../src/spec/source-tree.ts";
+import { SPEC_LIMIT_BYTES } from "../../../src/spec/spec-limit.ts";
 import { parseSweep } from "../../../src/spec/sweep.ts";
 import { problemsOf } from "./sweep-file.ts";
 
