@@ -69,6 +69,11 @@ export class CellBook {
     return this.#cells.size;
   }
 
+  /** No cell is in the store alone: of all keys that were ever given each is of a cell here. */
+  get isWhole(): boolean {
+    return this.#cells.size === this.#nextKey - 1;
+  }
+
   get(scope: string, id: CellId): HotCell | undefined {
     return this.#cells.get(nameOf(scope, id));
   }

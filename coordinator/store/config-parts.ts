@@ -9,8 +9,8 @@ import type { Kysely } from "kysely";
 import { OccamError } from "../../src/core/errors.ts";
 import type { Tables } from "./tables.ts";
 
-/** Shorter parts cost less where they stand. */
-const PART_MIN_CHARS = 24;
+/** Shorter parts cost less where they stand; a seed of 64 bits, which no two cells share, is one of them. */
+const PART_MIN_CHARS = 32;
 /** Parts that are remembered; past that they are stored, or read, again. */
 const KNOWN_MAX = 50_000;
 
@@ -61,10 +61,18 @@ export class ConfigParts {
   }
 }
 
+/** A field of the configuration before this one, and what stands for it in a list. */
+interface ListedPart {
+  readonly text: string;
+  readonly listed: string;
+}
+
 /** The parts that one transaction adds: they are known to all once it is through. */
 export class NewParts {
   readonly added = new Map<string, number>();
   readonly #known: ConfigParts;
+  /** Of the last configuration: the next one mostly shares all but one with it. */
+  #last: readonly ListedPart[] = [];
   #nextId: number;
 
   constructor(known: ConfigParts, nextId: number) {
@@ -78,10 +86,23 @@ export class NewParts {
 
   /** The list of a configuration's parts. */
   listOf(json: string): string {
-    return JSON.stringify(splitFields(json).map((part) => (part.length < PART_MIN_CHARS ? part : this.#idOf(part))));
+    const parts: ListedPart[] = [];
+    for (let from = 0; from < json.length || parts.length === 0;) {
+      const before = this.#last[parts.length];
+      const part = before !== undefined && isFieldAt(json, from, before.text) ? before : this.#listed(json, from);
+      parts.push(part);
+      from += part.text.length;
+    }
+    this.#last = parts;
+    return `[${parts.map((part) => part.listed).join(",")}]`;
   }
 
-  #idOf(part: string): number | string {
+  #listed(json: string, from: number): ListedPart {
+    const text = json.slice(from, endOfField(json, from));
+    return { text, listed: text.length < PART_MIN_CHARS ? JSON.stringify(text) : String(this.#idOf(text)) };
+  }
+
+  #idOf(part: string): number {
     const id = this.#known.idOf(part) ?? this.added.get(part);
     if (id !== undefined) return id;
     const next = this.#nextId;
@@ -91,12 +112,27 @@ export class NewParts {
   }
 }
 
+/** Does a field that was cut before stand here, whole? Then it is cut here as it was there. */
+function isFieldAt(json: string, from: number, field: string): boolean {
+  const end = from + field.length;
+  return field !== "" && json.startsWith(field, from) && (end === json.length || json.charCodeAt(end) === 0x2c);
+}
+
 /** A JSON object cut before each of its own fields; any other text is one part. */
 export function splitFields(json: string): readonly string[] {
   const parts: string[] = [];
-  let depth = 0;
-  let from = 0;
-  for (let at = 0; at < json.length; at += 1) {
+  for (let from = 0; from < json.length || parts.length === 0;) {
+    const end = endOfField(json, from);
+    parts.push(json.slice(from, end));
+    from = end;
+  }
+  return parts;
+}
+
+/** Where the field that begins at `from` is cut from the next one; behind the first one the object is open. */
+function endOfField(json: string, from: number): number {
+  let depth = from === 0 ? 0 : 1;
+  for (let at = from; at < json.length; at += 1) {
     switch (json.charCodeAt(at)) {
       case 0x22: // "
         at = endOfText(json, at);
@@ -110,14 +146,11 @@ export function splitFields(json: string): readonly string[] {
         depth -= 1;
         break;
       case 0x2c: // ,
-        if (depth !== 1) break;
-        parts.push(json.slice(from, at));
-        from = at;
+        if (depth === 1 && at > from) return at;
         break;
     }
   }
-  parts.push(json.slice(from));
-  return parts;
+  return json.length;
 }
 
 /** Where the text that begins at `from` has its closing quote. */

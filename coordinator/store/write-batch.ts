@@ -4,10 +4,10 @@
  * they are updated, and in the order in which they refer to each other; of two changes of one row the later counts; a committed
  * cell never changes again.
  */
-import type { Insertable, Kysely } from "kysely";
+import { sql, type Insertable, type Kysely } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
 import { listText } from "./list-text.ts";
-import type { Change, LogLine, ResultRecord } from "./change.ts";
+import type { CellLink, Change, LogLine, ResultRecord } from "./change.ts";
 import type { NewParts } from "./config-parts.ts";
 import { NAME_CHARS } from "./narrow-cells.ts";
 import { partsOf, type RowChange, type RowWriter } from "./row-writer.ts";
@@ -24,7 +24,6 @@ const INSERT_ORDER = [
   "config_part",
   "config",
   "cell",
-  "cell_name",
   "sweep_cell",
   "session",
   "lease",
@@ -49,6 +48,8 @@ export class WriteBatch {
   readonly #steered = new Map<number, Of<"sweep-steered">>();
   readonly #brokenWorkers = new Map<string, Row<"broken_worker">>();
   readonly #cells = new Map<number, RowChange<"cell">>();
+  readonly #added: number[] = [];
+  readonly #links: LinkRun[] = [];
   readonly #cancelled = new Set<number>();
   readonly #committed: number[] = [];
   /** How often each cell was granted. */
@@ -109,9 +110,9 @@ export class WriteBatch {
   /** Writes what was gathered. To be called once, last. */
   async finish(): Promise<void> {
     for (const [text, part_id] of this.#parts.added) this.#insert("config_part", { part_id, text });
-    // In their order, so that those which stand on one page are written together.
-    this.#inserts.cell_name?.sort((left, right) => (left.name < right.name ? -1 : 1));
     for (const table of INSERT_ORDER) await this.#insertAll(table);
+    await this.#nameCells();
+    await this.#linkRuns();
     await this.#upsertFuseGroups();
     await this.#upsertBrokenWorkers();
     await this.#changeSweeps();
@@ -136,7 +137,7 @@ export class WriteBatch {
   #addCells({ cells }: Of<"cells-added">): void {
     for (const cell of cells) {
       this.#insert("config", { cell_key: cell.key, parts: this.#parts.listOf(cell.configJson) });
-      this.#insert("cell_name", { name: cell.id.slice(0, NAME_CHARS), scope: cell.scope, cell_key: cell.key });
+      this.#added.push(cell.key);
       this.#insert("cell", {
         cell_key: cell.key,
         cell_id: cell.id,
@@ -154,10 +155,26 @@ export class WriteBatch {
   }
 
   #linkCells({ sweepSeq, links }: Of<"cells-linked">): void {
-    for (const { gridIndex, cellKey, cached } of links) {
-      const row = { sweep_seq: sweepSeq, grid_index: gridIndex, cell_key: cellKey, cached: Number(cached) };
-      this.#insert("sweep_cell", row);
+    for (let from = 0; from < links.length;) {
+      const { gridIndex, cellKey, cached } = links[from]!;
+      let to = from + 1;
+      while (to < links.length && follows(links[to]!, links[from]!, to - from)) to += 1;
+      if (to - from >= RUN_MIN) {
+        this.#links.push({ sweepSeq, gridIndex, firstKey: cellKey, lastKey: links[to - 1]!.cellKey, cached });
+      } else {
+        for (const link of links.slice(from, to)) this.#linkCell(sweepSeq, link);
+      }
+      from = to;
     }
+  }
+
+  #linkCell(sweepSeq: number, { gridIndex, cellKey, cached }: CellLink): void {
+    this.#insert("sweep_cell", {
+      sweep_seq: sweepSeq,
+      grid_index: gridIndex,
+      cell_key: cellKey,
+      cached: Number(cached),
+    });
   }
 
   #changeCell({ cellKey, figures }: Of<"cell-changed">): void {
@@ -255,6 +272,26 @@ export class WriteBatch {
   async #insertAll(table: (typeof INSERT_ORDER)[number]): Promise<void> {
     const known = KEPT_WHEN_KNOWN.has(table) ? "keep" : "fail";
     await this.#rows.insert(this.#db, table, this.#inserts[table] ?? [], known);
+  }
+
+  /** From the rows of the cells, in the order of names: those which stand on one page are written together. */
+  async #nameCells(): Promise<void> {
+    const { runs, singles } = runsOf(this.#added);
+    for (const [first, last] of [...runs, ...singles.map((key) => [key, key] as const)]) {
+      await sql`insert into cell_name (name, scope, cell_key)
+        select substr(cell_id, 1, ${sql.lit(NAME_CHARS)}), scope, cell_key from cell
+        where cell_key >= ${first} and cell_key <= ${last} order by 1`.execute(this.#db);
+    }
+  }
+
+  /** From the rows of the cells too: there are as many as it says, or their keys would not follow one another. */
+  async #linkRuns(): Promise<void> {
+    for (const { sweepSeq, gridIndex, firstKey, lastKey, cached } of this.#links) {
+      const { numAffectedRows } = await sql`insert into sweep_cell (sweep_seq, grid_index, cell_key, cached)
+        select ${int8(sweepSeq)}, cell_key + ${int8(gridIndex - firstKey)}, cell_key, ${int8(Number(cached))}
+        from cell where cell_key >= ${firstKey} and cell_key <= ${lastKey}`.execute(this.#db);
+      invariant(Number(numAffectedRows) === lastKey - firstKey + 1, `cells ${firstKey} to ${lastKey} are all there`);
+    }
   }
 
   async #changeSweeps(): Promise<void> {
@@ -383,6 +420,23 @@ function lineRow(streamId: number, place: number, line: LogLine): Row<"log_line"
     message: line.message,
     fields_json: line.fieldsJson,
   };
+}
+
+/** Links of cells whose keys and whose places in the grid follow one another. */
+interface LinkRun {
+  readonly sweepSeq: number;
+  readonly gridIndex: number;
+  readonly firstKey: number;
+  readonly lastKey: number;
+  readonly cached: boolean;
+}
+
+/** PostgreSQL takes a bare parameter in a list of columns for a text. */
+const int8 = (value: number) => sql`cast(${value} as bigint)`;
+
+function follows(link: CellLink, first: CellLink, by: number): boolean {
+  const { gridIndex, cellKey, cached } = link;
+  return gridIndex === first.gridIndex + by && cellKey === first.cellKey + by && cached === first.cached;
 }
 
 /** Keys of one statement, at the most; SQLite binds 32,766 and PostgreSQL 65,535. */

@@ -15,6 +15,20 @@ describe("a configuration", () => {
     expect(splitFields(json)).toEqual(['{"a":{"x":[1,2],"y":"}"}', String.raw`,"b":"q\",\\"`, ',"c":3}']);
   });
 
+  it("is cut like any other, whatever stood before it", () => {
+    const section = fc.constantFrom("{}", '{"k":1}', '{"k":[1,{"a":","}],"n":"}"}', "12", '"a,b"', `"${"x".repeat(40)}"`);
+    const config = fc.record({ a: section, b: section, c: section }).map(({ a, b, c }) => `{"a":${a},"b":${b},"c":${c}}`);
+    fc.assert(
+      fc.property(fc.array(config, { size: "max", maxLength: 20 }), (given) => {
+        const gathering = new NewParts(new ConfigParts(), 1);
+        const alone = new NewParts(new ConfigParts(), 1);
+        const together = given.map((text) => gathering.listOf(text));
+        const apart = given.map((text) => (alone.listOf('"none"'), alone.listOf(text)));
+        expect(together).toEqual(apart);
+      }),
+    );
+  });
+
   it("is the text that was given, whatever JSON it is, and whoever reads it", async () => {
     await sql`create table config_part (part_id integer primary key, text text not null, crc integer)`.execute(db);
     const texts = fc.json({ maxDepth: 4 }).map((text) => text);
