@@ -61,18 +61,10 @@ export class ConfigParts {
   }
 }
 
-/** A field of the configuration before this one, and what stands for it in a list. */
-interface ListedPart {
-  readonly text: string;
-  readonly listed: string;
-}
-
 /** The parts that one transaction adds: they are known to all once it is through. */
 export class NewParts {
   readonly added = new Map<string, number>();
   readonly #known: ConfigParts;
-  /** Of the last configuration: the next one mostly shares all but one with it. */
-  #last: readonly ListedPart[] = [];
   #nextId: number;
 
   constructor(known: ConfigParts, nextId: number) {
@@ -84,22 +76,10 @@ export class NewParts {
     return this.#nextId;
   }
 
-  /** The list of a configuration's parts. */
-  listOf(json: string): string {
-    const parts: ListedPart[] = [];
-    for (let from = 0; from < json.length || parts.length === 0;) {
-      const before = this.#last[parts.length];
-      const part = before !== undefined && isFieldAt(json, from, before.text) ? before : this.#listed(json, from);
-      parts.push(part);
-      from += part.text.length;
-    }
-    this.#last = parts;
-    return `[${parts.map((part) => part.listed).join(",")}]`;
-  }
-
-  #listed(json: string, from: number): ListedPart {
-    const text = json.slice(from, endOfField(json, from));
-    return { text, listed: text.length < PART_MIN_CHARS ? JSON.stringify(text) : String(this.#idOf(text)) };
+  /** The list of a configuration's fields. */
+  listOf(fields: readonly string[]): string {
+    const listed = fields.map((field) => (field.length < PART_MIN_CHARS ? JSON.stringify(field) : this.#idOf(field)));
+    return `[${listed.join(",")}]`;
   }
 
   #idOf(part: string): number {
@@ -110,60 +90,6 @@ export class NewParts {
     this.added.set(part, next);
     return next;
   }
-}
-
-/** Does a field that was cut before stand here, whole? Then it is cut here as it was there. */
-function isFieldAt(json: string, from: number, field: string): boolean {
-  const end = from + field.length;
-  return field !== "" && json.startsWith(field, from) && (end === json.length || json.charCodeAt(end) === 0x2c);
-}
-
-/** A JSON object cut before each of its own fields; any other text is one part. */
-export function splitFields(json: string): readonly string[] {
-  const parts: string[] = [];
-  for (let from = 0; from < json.length || parts.length === 0;) {
-    const end = endOfField(json, from);
-    parts.push(json.slice(from, end));
-    from = end;
-  }
-  return parts;
-}
-
-/** Where the field that begins at `from` is cut from the next one; behind the first one the object is open. */
-function endOfField(json: string, from: number): number {
-  let depth = from === 0 ? 0 : 1;
-  for (let at = from; at < json.length; at += 1) {
-    switch (json.charCodeAt(at)) {
-      case 0x22: // "
-        at = endOfText(json, at);
-        break;
-      case 0x7b: // {
-      case 0x5b: // [
-        depth += 1;
-        break;
-      case 0x7d: // }
-      case 0x5d: // ]
-        depth -= 1;
-        break;
-      case 0x2c: // ,
-        if (depth === 1 && at > from) return at;
-        break;
-    }
-  }
-  return json.length;
-}
-
-/** Where the text that begins at `from` has its closing quote. */
-function endOfText(json: string, from: number): number {
-  let at = json.indexOf('"', from + 1);
-  while (at !== -1 && isEscaped(json, at)) at = json.indexOf('"', at + 1);
-  return at === -1 ? json.length : at;
-}
-
-function isEscaped(json: string, at: number): boolean {
-  let backslashes = 0;
-  while (json.charCodeAt(at - 1 - backslashes) === 0x5c) backslashes += 1;
-  return backslashes % 2 === 1;
 }
 
 function lostPart(part: number): never {

@@ -136,7 +136,7 @@ export class WriteBatch {
 
   #addCells({ cells }: Of<"cells-added">): void {
     for (const cell of cells) {
-      this.#insert("config", { cell_key: cell.key, parts: this.#parts.listOf(cell.configJson) });
+      this.#insert("config", { cell_key: cell.key, parts: this.#parts.listOf(cell.config) });
       this.#added.push(cell.key);
       this.#insert("cell", {
         cell_key: cell.key,

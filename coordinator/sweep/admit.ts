@@ -64,8 +64,8 @@ function decide(
       if (links.has(record.key) || record.sweeps.includes(sweep.seq)) continue;
       links.set(record.key, linkStored(hot, sweep, record, index));
     } else {
-      const { id, fuseKey, configJson } = cell;
-      const fresh = { key: hot.cells.newKey(), id, scope: sweep.record.scope, fuseKey, configJson };
+      const { id, fuseKey, config } = cell;
+      const fresh = { key: hot.cells.newKey(), id, scope: sweep.record.scope, fuseKey, config };
       hot.cells.addNew(fresh, sweep);
       added.push(fresh);
       links.set(fresh.key, { gridIndex: index, cellKey: fresh.key, cached: false });

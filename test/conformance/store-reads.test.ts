@@ -247,8 +247,9 @@ describeStores(({ apply, store }) => {
     });
 
     it("configurations, whose parts are shared, as they were given, also after a transaction that failed", async () => {
-      const config = (text: string): string => `{"architecture":{"kind":"mlp","depth":${text.length}},"b":"${text}"}`;
-      const cell = (key: number, text: string) => ({ ...newCell(key), configJson: config(text) });
+      const fields = (text: string) => [`{"architecture":{"kind":"mlp","depth":${text.length}}`, `,"b":"${text}"}`];
+      const config = (text: string): string => fields(text).join("");
+      const cell = (key: number, text: string) => ({ ...newCell(key), config: fields(text) });
       await apply(sweepWith([1]));
       const fails = [
         { kind: "cells-added", cells: [cell(2, "one")] },
