@@ -91,13 +91,20 @@ describeStores(({ apply, store }) => {
       const cells = await store().loadPendingCells(0, 9);
       expect(cells[1]).toMatchObject({ ...hurt, state: "pending" });
       expect(cells[2]).toMatchObject({ preempted: 0, triedOn: [], memoryAbove: 0 });
+      // Those of pending cells are counted as the cells are read.
+      expect(await store().loadCounts()).toEqual([]);
+      const ended = { state: "quarantined", reason: "why" } as const;
+      await apply(
+        { kind: "cell-changed", cellKey: 1, figures: { ...NO_FIGURES, lost: 5, ...ended } },
+        { kind: "cell-changed", cellKey: 2, figures: { ...hurt, ...ended } },
+      );
       const faults = Object.fromEntries((await store().loadCounts()).map((each) => [each.sweepSeq, each.faults]));
       expect(faults).toEqual({
         1: { lost: 6, failed: 2, oom: 3, preempted: 4 },
         2: { lost: 1, failed: 2, oom: 3, preempted: 4 },
       });
       const [row] = await store().listCells({ ...ALL_CELLS, idPrefix: idOf(2) }, -1, 1);
-      expect(row).toMatchObject({ ...hurt, state: "pending" });
+      expect(row).toMatchObject({ ...hurt, ...ended });
     });
 
     it("how sweeps are steered, and what they came with", async () => {
