@@ -9,6 +9,7 @@ import { invariant } from "../../src/core/errors.ts";
 import { listText } from "./list-text.ts";
 import type { CellLink, Change, LogLine, ResultRecord } from "./change.ts";
 import type { NewParts } from "./config-parts.ts";
+import { linkRunsOf, runsOf, type LinkRun } from "./key-runs.ts";
 import { NAME_CHARS } from "./narrow-cells.ts";
 import { partsOf, type RowChange, type RowWriter } from "./row-writer.ts";
 import { isSealed, sealOf } from "./seal.ts";
@@ -49,7 +50,7 @@ export class WriteBatch {
   readonly #brokenWorkers = new Map<string, Row<"broken_worker">>();
   readonly #cells = new Map<number, RowChange<"cell">>();
   readonly #added: number[] = [];
-  readonly #links: LinkRun[] = [];
+  readonly #links: (LinkRun & { readonly sweepSeq: number })[] = [];
   readonly #cancelled = new Set<number>();
   readonly #committed: number[] = [];
   /** How often each cell was granted. */
@@ -155,17 +156,9 @@ export class WriteBatch {
   }
 
   #linkCells({ sweepSeq, links }: Of<"cells-linked">): void {
-    for (let from = 0; from < links.length;) {
-      const { gridIndex, cellKey, cached } = links[from]!;
-      let to = from + 1;
-      while (to < links.length && follows(links[to]!, links[from]!, to - from)) to += 1;
-      if (to - from >= RUN_MIN) {
-        this.#links.push({ sweepSeq, gridIndex, firstKey: cellKey, lastKey: links[to - 1]!.cellKey, cached });
-      } else {
-        for (const link of links.slice(from, to)) this.#linkCell(sweepSeq, link);
-      }
-      from = to;
-    }
+    const { runs, singles } = linkRunsOf(links);
+    for (const run of runs) this.#links.push({ sweepSeq, ...run });
+    for (const link of singles) this.#linkCell(sweepSeq, link);
   }
 
   #linkCell(sweepSeq: number, { gridIndex, cellKey, cached }: CellLink): void {
@@ -422,42 +415,8 @@ function lineRow(streamId: number, place: number, line: LogLine): Row<"log_line"
   };
 }
 
-/** Links of cells whose keys and whose places in the grid follow one another. */
-interface LinkRun {
-  readonly sweepSeq: number;
-  readonly gridIndex: number;
-  readonly firstKey: number;
-  readonly lastKey: number;
-  readonly cached: boolean;
-}
-
 /** PostgreSQL takes a bare parameter in a list of columns for a text. */
 const int8 = (value: number) => sql`cast(${value} as bigint)`;
 
-function follows(link: CellLink, first: CellLink, by: number): boolean {
-  const { gridIndex, cellKey, cached } = link;
-  return gridIndex === first.gridIndex + by && cellKey === first.cellKey + by && cached === first.cached;
-}
-
 /** Keys of one statement, at the most; SQLite binds 32,766 and PostgreSQL 65,535. */
 const KEYS_MAX = 10_000;
-/** Shorter runs are cheaper one by one. */
-const RUN_MIN = 8;
-
-/** Keys of one sweep mostly follow one another: a run of them is one range. */
-function runsOf(keys: readonly number[]): {
-  readonly runs: readonly (readonly [first: number, last: number])[];
-  readonly singles: readonly number[];
-} {
-  const sorted = Float64Array.from(keys).sort();
-  const runs: [number, number][] = [];
-  const singles: number[] = [];
-  for (let from = 0; from < sorted.length;) {
-    let to = from;
-    while (sorted[to + 1] === sorted[to]! + 1) to += 1;
-    if (to - from + 1 >= RUN_MIN) runs.push([sorted[from]!, sorted[to]!]);
-    else singles.push(...sorted.subarray(from, to + 1));
-    from = to + 1;
-  }
-  return { runs, singles };
-}

@@ -1,8 +1,8 @@
 /** What every store gives back: for a start of the coordinator, by key, and in pages. */
 import { describe, expect, it } from "vitest";
 import type { Change } from "../../coordinator/store/change.ts";
-import type { LogQuery } from "../../coordinator/store/store.ts";
-import { asSessionId, asWorkerId } from "../../src/core/ids.ts";
+import type { LogQuery, StoredCell } from "../../coordinator/store/store.ts";
+import { asFuseKey, asSessionId, asWorkerId } from "../../src/core/ids.ts";
 import {
   committed,
   FUSE_KEY,
@@ -77,6 +77,47 @@ describeStores(({ apply, store }) => {
       expect(first.map((cell) => cell.key)).toEqual([1, 2]);
       expect(first[1]).toMatchObject({ lost: 1, failed: 2, oom: 3, widthLimit: 4, attempts: 1, sweeps: [1, 2] });
       expect((await store().loadPendingCells(2, 2)).map((cell) => cell.key)).toEqual([3]);
+    });
+
+    it("pending cells of several scopes, fuse keys and sweeps, with ended ones between them", async () => {
+      const keys = Array.from({ length: 40 }, (_, index) => index + 1);
+      const other = asFuseKey("f".repeat(64));
+      const cells = keys.map((key) => ({
+        ...newCell(key, key > 20 ? "s" : ""),
+        fuseKey: key % 3 === 0 ? other : FUSE_KEY,
+      }));
+      const links = keys.map((key) => ({ gridIndex: key + 100, cellKey: key, cached: false }));
+      await apply(
+        { kind: "sweep-added", sweep: sweepRecord(1) },
+        { kind: "sweep-added", sweep: sweepRecord(2) },
+        { kind: "cells-added", cells },
+        { kind: "cells-linked", sweepSeq: 1, links },
+        linksOf([5, ...keys.slice(9, 25)], 2),
+        { kind: "cells-cancelled", cellKeys: [7, 33] },
+      );
+      const inSecond = (key: number): boolean => key === 5 || (key >= 10 && key <= 25);
+      for (const page of [3, 8, 40]) {
+        const read: StoredCell[] = [];
+        for (let after = 0; ; after = read.at(-1)!.key) {
+          const next = await store().loadPendingCells(after, page);
+          if (next.length === 0) break;
+          read.push(...next);
+        }
+        const open = cells.filter(({ key }) => key !== 7 && key !== 33);
+        expect(read).toMatchObject(
+          open.map(({ key, id, scope, fuseKey }) => ({
+            key,
+            id,
+            scope,
+            fuseKey,
+            sweeps: inSecond(key) ? [1, 2] : [1],
+          })),
+        );
+      }
+      expect((await store().findCells("s", [idOf(21), idOf(3)])).map((cell) => cell.key)).toEqual([21]);
+      expect((await store().listCells({ ...ALL_CELLS, sweepSeq: 1 }, 138, 9)).map((row) => row.gridIndex)).toEqual([
+        139, 140,
+      ]);
     });
 
     it("what happened to cells, and its sums over each sweep", async () => {
