@@ -24,6 +24,7 @@ import {
 import type { CellNeeds, PendingWork, WorkQueue } from "../schedule/pending-work.ts";
 import type { CellFigures, NewCell, StoredCellState } from "../store/change.ts";
 import type { StoredCell } from "../store/store.ts";
+import { CellIndex } from "./cell-index.ts";
 import type { Sweep } from "./sweep.ts";
 
 export interface HotCell {
@@ -46,7 +47,7 @@ interface Entry extends HotCell {
 const CANCELLED_NEW = transition(NEW_CELL, { kind: "cancelled" });
 
 export class CellBook {
-  readonly #cells = new Map<string, Entry>();
+  readonly #cells = new CellIndex<Entry>();
   readonly #work: PendingWork<HotCell>;
   readonly #waiting = new Set<HotCell>();
   /** Lists of sweeps by their seqs, so that a million cells share one. */
@@ -71,8 +72,13 @@ export class CellBook {
     return this.#cells.size;
   }
 
+  /** No cell is in the store alone: of all keys that were ever given each is of a cell here. */
+  get isWhole(): boolean {
+    return this.#cells.size === this.#nextKey - 1;
+  }
+
   get(scope: string, id: CellId): HotCell | undefined {
-    return this.#cells.get(nameOf(scope, id));
+    return this.#cells.get(scope, id);
   }
 
   all(): Iterable<HotCell> {
@@ -131,8 +137,7 @@ export class CellBook {
   /** Drops the cell when it has ended; to be called once its end is durable. */
   evict(cell: HotCell): void {
     if (isOpen(cell.life.state)) return;
-    const name = nameOf(cell.scope, cell.id);
-    if (this.#cells.get(name) === cell) this.#cells.delete(name);
+    this.#cells.delete(this.#entry(cell));
   }
 
   #add(
@@ -143,7 +148,7 @@ export class CellBook {
   ): HotCell {
     const { key, id, scope, fuseKey } = cell;
     const entry: Entry = { key, id, scope, fuseKey, life, sweeps: this.#list(sweeps), queue: undefined };
-    this.#cells.set(nameOf(scope, id), entry);
+    this.#cells.add(entry);
     if (!counted) for (const sweep of sweeps) sweep.countIn(life);
     this.#enqueue(entry);
     return entry;
@@ -201,10 +206,6 @@ function needsOf(life: CellLife): CellNeeds {
   return widthLimit === 0 && memoryAbove === 0 && triedOn.length === 0
     ? NO_NEEDS
     : { widthLimit, triedOn, memoryAbove };
-}
-
-function nameOf(scope: string, id: CellId): string {
-  return scope === "" ? id : `${scope}/${id}`;
 }
 
 function lifeOf(cell: StoredCell): CellLife {

@@ -44,7 +44,8 @@ export interface NewCell {
   readonly id: CellId;
   readonly scope: string;
   readonly fuseKey: FuseKey;
-  readonly configJson: string;
+  /** Texts that are its configuration when they are joined; those that many cells have are stored once. */
+  readonly config: readonly string[];
 }
 
 export interface CellLink {

@@ -9,7 +9,7 @@ import type { Kysely } from "kysely";
 import { OccamError } from "../../src/core/errors.ts";
 import type { Tables } from "./tables.ts";
 
-/** Shorter parts cost less where they stand; a seed, which no other cell has, is of 30 characters at the most. */
+/** Shorter parts cost less where they stand; a seed of 64 bits, which no two cells share, is one of them. */
 const PART_MIN_CHARS = 32;
 /** Parts that are remembered; past that they are stored, or read, again. */
 const KNOWN_MAX = 50_000;
@@ -76,12 +76,13 @@ export class NewParts {
     return this.#nextId;
   }
 
-  /** The list of a configuration's parts. */
-  listOf(json: string): string {
-    return JSON.stringify(splitFields(json).map((part) => (part.length < PART_MIN_CHARS ? part : this.#idOf(part))));
+  /** The list of a configuration's fields. */
+  listOf(fields: readonly string[]): string {
+    const listed = fields.map((field) => (field.length < PART_MIN_CHARS ? JSON.stringify(field) : this.#idOf(field)));
+    return `[${listed.join(",")}]`;
   }
 
-  #idOf(part: string): number | string {
+  #idOf(part: string): number {
     const id = this.#known.idOf(part) ?? this.added.get(part);
     if (id !== undefined) return id;
     const next = this.#nextId;
@@ -89,48 +90,6 @@ export class NewParts {
     this.added.set(part, next);
     return next;
   }
-}
-
-/** A JSON object cut before each of its own fields; any other text is one part. */
-export function splitFields(json: string): readonly string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let from = 0;
-  for (let at = 0; at < json.length; at += 1) {
-    switch (json.charCodeAt(at)) {
-      case 0x22: // "
-        at = endOfText(json, at);
-        break;
-      case 0x7b: // {
-      case 0x5b: // [
-        depth += 1;
-        break;
-      case 0x7d: // }
-      case 0x5d: // ]
-        depth -= 1;
-        break;
-      case 0x2c: // ,
-        if (depth !== 1) break;
-        parts.push(json.slice(from, at));
-        from = at;
-        break;
-    }
-  }
-  parts.push(json.slice(from));
-  return parts;
-}
-
-/** Where the text that begins at `from` has its closing quote. */
-function endOfText(json: string, from: number): number {
-  let at = json.indexOf('"', from + 1);
-  while (at !== -1 && isEscaped(json, at)) at = json.indexOf('"', at + 1);
-  return at === -1 ? json.length : at;
-}
-
-function isEscaped(json: string, at: number): boolean {
-  let backslashes = 0;
-  while (json.charCodeAt(at - 1 - backslashes) === 0x5c) backslashes += 1;
-  return backslashes % 2 === 1;
 }
 
 function lostPart(part: number): never {

@@ -4,11 +4,12 @@
  * they are updated, and in the order in which they refer to each other; of two changes of one row the later counts; a committed
  * cell never changes again.
  */
-import type { Insertable, Kysely } from "kysely";
+import { sql, type Insertable, type Kysely } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
 import { listText } from "./list-text.ts";
-import type { Change, LogLine, ResultRecord } from "./change.ts";
+import type { CellLink, Change, LogLine, ResultRecord } from "./change.ts";
 import type { NewParts } from "./config-parts.ts";
+import { linkRunsOf, runsOf, type LinkRun } from "./key-runs.ts";
 import { NAME_CHARS } from "./narrow-cells.ts";
 import { partsOf, type RowChange, type RowWriter } from "./row-writer.ts";
 import { isSealed, sealOf } from "./seal.ts";
@@ -24,7 +25,6 @@ const INSERT_ORDER = [
   "config_part",
   "config",
   "cell",
-  "cell_name",
   "sweep_cell",
   "session",
   "lease",
@@ -49,6 +49,8 @@ export class WriteBatch {
   readonly #steered = new Map<number, Of<"sweep-steered">>();
   readonly #brokenWorkers = new Map<string, Row<"broken_worker">>();
   readonly #cells = new Map<number, RowChange<"cell">>();
+  readonly #added: number[] = [];
+  readonly #links: (LinkRun & { readonly sweepSeq: number })[] = [];
   readonly #cancelled = new Set<number>();
   readonly #committed: number[] = [];
   /** How often each cell was granted. */
@@ -109,9 +111,9 @@ export class WriteBatch {
   /** Writes what was gathered. To be called once, last. */
   async finish(): Promise<void> {
     for (const [text, part_id] of this.#parts.added) this.#insert("config_part", { part_id, text });
-    // In their order, so that those which stand on one page are written together.
-    this.#inserts.cell_name?.sort((left, right) => (left.name < right.name ? -1 : 1));
     for (const table of INSERT_ORDER) await this.#insertAll(table);
+    await this.#nameCells();
+    await this.#linkRuns();
     await this.#upsertFuseGroups();
     await this.#upsertBrokenWorkers();
     await this.#changeSweeps();
@@ -135,8 +137,8 @@ export class WriteBatch {
 
   #addCells({ cells }: Of<"cells-added">): void {
     for (const cell of cells) {
-      this.#insert("config", { cell_key: cell.key, parts: this.#parts.listOf(cell.configJson) });
-      this.#insert("cell_name", { name: cell.id.slice(0, NAME_CHARS), scope: cell.scope, cell_key: cell.key });
+      this.#insert("config", { cell_key: cell.key, parts: this.#parts.listOf(cell.config) });
+      this.#added.push(cell.key);
       this.#insert("cell", {
         cell_key: cell.key,
         cell_id: cell.id,
@@ -154,10 +156,18 @@ export class WriteBatch {
   }
 
   #linkCells({ sweepSeq, links }: Of<"cells-linked">): void {
-    for (const { gridIndex, cellKey, cached } of links) {
-      const row = { sweep_seq: sweepSeq, grid_index: gridIndex, cell_key: cellKey, cached: Number(cached) };
-      this.#insert("sweep_cell", row);
-    }
+    const { runs, singles } = linkRunsOf(links);
+    for (const run of runs) this.#links.push({ sweepSeq, ...run });
+    for (const link of singles) this.#linkCell(sweepSeq, link);
+  }
+
+  #linkCell(sweepSeq: number, { gridIndex, cellKey, cached }: CellLink): void {
+    this.#insert("sweep_cell", {
+      sweep_seq: sweepSeq,
+      grid_index: gridIndex,
+      cell_key: cellKey,
+      cached: Number(cached),
+    });
   }
 
   #changeCell({ cellKey, figures }: Of<"cell-changed">): void {
@@ -255,6 +265,26 @@ export class WriteBatch {
   async #insertAll(table: (typeof INSERT_ORDER)[number]): Promise<void> {
     const known = KEPT_WHEN_KNOWN.has(table) ? "keep" : "fail";
     await this.#rows.insert(this.#db, table, this.#inserts[table] ?? [], known);
+  }
+
+  /** From the rows of the cells, in the order of names: those which stand on one page are written together. */
+  async #nameCells(): Promise<void> {
+    const { runs, singles } = runsOf(this.#added);
+    for (const [first, last] of [...runs, ...singles.map((key) => [key, key] as const)]) {
+      await sql`insert into cell_name (name, scope, cell_key)
+        select substr(cell_id, 1, ${sql.lit(NAME_CHARS)}), scope, cell_key from cell
+        where cell_key >= ${first} and cell_key <= ${last} order by 1`.execute(this.#db);
+    }
+  }
+
+  /** From the rows of the cells too: there are as many as it says, or their keys would not follow one another. */
+  async #linkRuns(): Promise<void> {
+    for (const { sweepSeq, gridIndex, firstKey, lastKey, cached } of this.#links) {
+      const { numAffectedRows } = await sql`insert into sweep_cell (sweep_seq, grid_index, cell_key, cached)
+        select ${int8(sweepSeq)}, cell_key + ${int8(gridIndex - firstKey)}, cell_key, ${int8(Number(cached))}
+        from cell where cell_key >= ${firstKey} and cell_key <= ${lastKey}`.execute(this.#db);
+      invariant(Number(numAffectedRows) === lastKey - firstKey + 1, `cells ${firstKey} to ${lastKey} are all there`);
+    }
   }
 
   async #changeSweeps(): Promise<void> {
@@ -385,25 +415,8 @@ function lineRow(streamId: number, place: number, line: LogLine): Row<"log_line"
   };
 }
 
+/** PostgreSQL takes a bare parameter in a list of columns for a text. */
+const int8 = (value: number) => sql`cast(${value} as bigint)`;
+
 /** Keys of one statement, at the most; SQLite binds 32,766 and PostgreSQL 65,535. */
 const KEYS_MAX = 10_000;
-/** Shorter runs are cheaper one by one. */
-const RUN_MIN = 8;
-
-/** Keys of one sweep mostly follow one another: a run of them is one range. */
-function runsOf(keys: readonly number[]): {
-  readonly runs: readonly (readonly [first: number, last: number])[];
-  readonly singles: readonly number[];
-} {
-  const sorted = Float64Array.from(keys).sort();
-  const runs: [number, number][] = [];
-  const singles: number[] = [];
-  for (let from = 0; from < sorted.length;) {
-    let to = from;
-    while (sorted[to + 1] === sorted[to]! + 1) to += 1;
-    if (to - from + 1 >= RUN_MIN) runs.push([sorted[from]!, sorted[to]!]);
-    else singles.push(...sorted.subarray(from, to + 1));
-    from = to + 1;
-  }
-  return { runs, singles };
-}

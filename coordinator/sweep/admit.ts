@@ -24,7 +24,10 @@ const ROUNDS = 10;
  */
 export async function admit(hot: Hot, sweep: Sweep, points: readonly AdmittedPoint[], upTo: number): Promise<void> {
   for (let round = 0; round < ROUNDS; round += 1) {
-    const unknown = points.filter(({ cell }) => hot.cells.get(sweep.record.scope, cell.id) === undefined);
+    // What was ever added is in memory: the store knows no more.
+    const unknown = hot.cells.isWhole
+      ? []
+      : points.filter(({ cell }) => hot.cells.get(sweep.record.scope, cell.id) === undefined);
     const asked = new Set(unknown.map(({ cell }) => cell.id));
     const stored = await hot.store.findCells(sweep.record.scope, [...asked]);
     // From here to the write nothing waits.
@@ -34,7 +37,7 @@ export async function admit(hot: Hot, sweep: Sweep, points: readonly AdmittedPoi
       if (hot.cells.get(sweep.record.scope, cell.id) !== undefined) return false;
       return !asked.has(cell.id) || byId.get(cell.id)?.state === "pending";
     };
-    if (points.some(isOld)) continue;
+    if (!hot.cells.isWhole && points.some(isOld)) continue;
     if (sweep.state === "running") decide(hot, sweep, points, byId, upTo);
     return;
   }
@@ -61,8 +64,8 @@ function decide(
       if (links.has(record.key) || record.sweeps.includes(sweep.seq)) continue;
       links.set(record.key, linkStored(hot, sweep, record, index));
     } else {
-      const { id, fuseKey, configJson } = cell;
-      const fresh = { key: hot.cells.newKey(), id, scope: sweep.record.scope, fuseKey, configJson };
+      const { id, fuseKey, config } = cell;
+      const fresh = { key: hot.cells.newKey(), id, scope: sweep.record.scope, fuseKey, config };
       hot.cells.addNew(fresh, sweep);
       added.push(fresh);
       links.set(fresh.key, { gridIndex: index, cellKey: fresh.key, cached: false });

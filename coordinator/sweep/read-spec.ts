@@ -18,8 +18,8 @@ function readSpec(spec: SweepSpec): ReadSpec {
   const at = (index: number): SpecCell | undefined => {
     const point = spec.at(index);
     if (point === undefined) return undefined;
-    const { cell, fuseKey, configJson } = point;
-    return { id: cell.id, fuseKey, configJson, ...costs.of(fuseKey, cell.config) };
+    const { cell, fuseKey, config } = point;
+    return { id: cell.id, fuseKey, config, ...costs.of(fuseKey, cell.config) };
   };
   return {
     name: spec.name,

@@ -4,8 +4,8 @@ import type { CellId, FuseKey, SweepId } from "../../src/core/ids.ts";
 export interface SpecCell {
   readonly id: CellId;
   readonly fuseKey: FuseKey;
-  /** Canonical JSON of its configuration. */
-  readonly configJson: string;
+  /** Canonical JSON of its configuration, cut before each field; texts that cells share are one object. */
+  readonly config: readonly string[];
   readonly bytesPerMember: number;
   readonly flops: number;
 }

@@ -13,7 +13,16 @@ const KEPT_TEXTS = 10_000;
 
 type Part = keyof SeedlessConfig;
 
-/** Texts of the sections of one point. */
+const BEFORE: Readonly<Record<Part, string>> = {
+  architecture: '{"architecture":',
+  data: ',"data":',
+  estimate: ',"estimate":',
+  optimizer: ',"optimizer":',
+  regulariser: ',"regulariser":',
+  train: ',"train":',
+};
+
+/** What the sections of one point are in its text: each with its key and what stands before that, so that they only need joining. */
 export interface SectionTexts {
   readonly data: string;
   readonly architecture: string;
@@ -63,7 +72,7 @@ export class CanonicalSections {
     const texts = this.#known[part];
     const known = texts.get(key);
     if (known !== undefined) return known;
-    const text = canonicalJson(value as unknown as Json);
+    const text = `${BEFORE[part]}${canonicalJson(value as unknown as Json)}${part === "train" ? "}" : ""}`;
     if (texts.size >= KEPT_TEXTS) texts.clear();
     texts.set(key, text);
     return text;
@@ -81,16 +90,16 @@ export function cellOfTexts(texts: SectionTexts, config: SeedlessConfig, seed: s
   return { id: asCellId(sha256Hex(text)), config: { ...config, seed } };
 }
 
-/** `canonicalJson` of a cell's configuration. */
-export function configText(texts: SectionTexts, seed: string): string {
-  return whole(texts, seedField(seed), "");
+/** `canonicalJson` of a cell's configuration, cut before each of its fields. */
+export function configFields(texts: SectionTexts, seed: string): readonly string[] {
+  const { architecture, data, estimate, optimizer, regulariser, train } = texts;
+  return [architecture, data, estimate, optimizer, regulariser, seedField(seed), train];
 }
 
-const seedField = (seed: string): string => `"seed":${JSON.stringify(seed)},`;
+const seedField = (seed: string): string => `,"seed":${JSON.stringify(seed)}`;
 
 /** Keys in the order of code units, as canonical JSON has them. */
-function whole(texts: SectionTexts, seed: string, numerics = `"occam":${NUMERICS_VERSION},`): string {
+function whole(texts: SectionTexts, seed: string): string {
   const { architecture, data, estimate, optimizer, regulariser, train } = texts;
-  const before = `{"architecture":${architecture},"data":${data},"estimate":${estimate},${numerics}`;
-  return `${before}"optimizer":${optimizer},"regulariser":${regulariser},${seed}"train":${train}}`;
+  return `${architecture}${data}${estimate},"occam":${NUMERICS_VERSION}${optimizer}${regulariser}${seed}${train}`;
 }

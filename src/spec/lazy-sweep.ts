@@ -10,7 +10,7 @@ import { canonicalJson } from "../core/canonical-json.ts";
 import { messageOf, OccamError } from "../core/errors.ts";
 import type { FuseKey } from "../core/ids.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
-import { CanonicalSections, cellOfTexts, configText, seedlessText, type SectionTexts } from "./canonical-sections.ts";
+import { CanonicalSections, cellOfTexts, configFields, seedlessText, type SectionTexts } from "./canonical-sections.ts";
 import type { Cell } from "./cell.ts";
 import { architectureOf, datasetOf } from "../catalogue/registry.ts";
 import { Columns, type AxisInfo, type Point } from "./columns.ts";
@@ -25,8 +25,8 @@ export interface GridPoint {
   readonly index: number;
   readonly cell: Cell;
   readonly fuseKey: FuseKey;
-  /** `canonicalJson` of the cell's configuration. */
-  readonly configJson: string;
+  /** `canonicalJson` of the cell's configuration, cut before each of its fields. */
+  readonly config: readonly string[];
   readonly point: Point;
 }
 
@@ -144,7 +144,7 @@ export class LazySweep implements SweepSpec {
     const seed = seedOf(draft.place, () => seedlessText(texts));
     const cell = cellOfTexts(texts, seedless, seed);
     const point = this.#columns.pointOf(draft, seed, this.#rules);
-    return { index, cell, fuseKey, configJson: configText(texts, seed), point };
+    return { index, cell, fuseKey, config: configFields(texts, seed), point };
   }
 
   /** What `checkPoints` does for every point of a small grid, for those of a large one as they are reached. */

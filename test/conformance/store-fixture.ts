@@ -44,7 +44,7 @@ export const NO_FAULTS = { lost: 0, failed: 0, oom: 0, preempted: 0 };
 export const NO_FIGURES = { reason: "", ...NO_FAULTS, widthLimit: 0, triedOn: [], memoryAbove: 0 } as const;
 
 export function newCell(key: number, scope = ""): NewCell {
-  return { key, id: idOf(key), scope, fuseKey: FUSE_KEY, configJson: `{"cell":${key}}` };
+  return { key, id: idOf(key), scope, fuseKey: FUSE_KEY, config: [`{"cell":${key}}`] };
 }
 
 /** A sweep with these cells, whose grid indices are their keys. */

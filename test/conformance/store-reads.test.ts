@@ -1,8 +1,8 @@
 /** What every store gives back: for a start of the coordinator, by key, and in pages. */
 import { describe, expect, it } from "vitest";
 import type { Change } from "../../coordinator/store/change.ts";
-import type { LogQuery } from "../../coordinator/store/store.ts";
-import { asSessionId, asWorkerId } from "../../src/core/ids.ts";
+import type { LogQuery, StoredCell } from "../../coordinator/store/store.ts";
+import { asFuseKey, asSessionId, asWorkerId } from "../../src/core/ids.ts";
 import {
   committed,
   FUSE_KEY,
@@ -79,6 +79,47 @@ describeStores(({ apply, store }) => {
       expect((await store().loadPendingCells(2, 2)).map((cell) => cell.key)).toEqual([3]);
     });
 
+    it("pending cells of several scopes, fuse keys and sweeps, with ended ones between them", async () => {
+      const keys = Array.from({ length: 40 }, (_, index) => index + 1);
+      const other = asFuseKey("f".repeat(64));
+      const cells = keys.map((key) => ({
+        ...newCell(key, key > 20 ? "s" : ""),
+        fuseKey: key % 3 === 0 ? other : FUSE_KEY,
+      }));
+      const links = keys.map((key) => ({ gridIndex: key + 100, cellKey: key, cached: false }));
+      await apply(
+        { kind: "sweep-added", sweep: sweepRecord(1) },
+        { kind: "sweep-added", sweep: sweepRecord(2) },
+        { kind: "cells-added", cells },
+        { kind: "cells-linked", sweepSeq: 1, links },
+        linksOf([5, ...keys.slice(9, 25)], 2),
+        { kind: "cells-cancelled", cellKeys: [7, 33] },
+      );
+      const inSecond = (key: number): boolean => key === 5 || (key >= 10 && key <= 25);
+      for (const page of [3, 8, 40]) {
+        const read: StoredCell[] = [];
+        for (let after = 0; ; after = read.at(-1)!.key) {
+          const next = await store().loadPendingCells(after, page);
+          if (next.length === 0) break;
+          read.push(...next);
+        }
+        const open = cells.filter(({ key }) => key !== 7 && key !== 33);
+        expect(read).toMatchObject(
+          open.map(({ key, id, scope, fuseKey }) => ({
+            key,
+            id,
+            scope,
+            fuseKey,
+            sweeps: inSecond(key) ? [1, 2] : [1],
+          })),
+        );
+      }
+      expect((await store().findCells("s", [idOf(21), idOf(3)])).map((cell) => cell.key)).toEqual([21]);
+      expect((await store().listCells({ ...ALL_CELLS, sweepSeq: 1 }, 138, 9)).map((row) => row.gridIndex)).toEqual([
+        139, 140,
+      ]);
+    });
+
     it("what happened to cells, and its sums over each sweep", async () => {
       const triedOn = [asWorkerId("w 1"), asWorkerId('w"2')];
       const memoryAbove = 96 * 2 ** 30;
@@ -91,13 +132,20 @@ describeStores(({ apply, store }) => {
       const cells = await store().loadPendingCells(0, 9);
       expect(cells[1]).toMatchObject({ ...hurt, state: "pending" });
       expect(cells[2]).toMatchObject({ preempted: 0, triedOn: [], memoryAbove: 0 });
+      // Those of pending cells are counted as the cells are read.
+      expect(await store().loadCounts()).toEqual([]);
+      const ended = { state: "quarantined", reason: "why" } as const;
+      await apply(
+        { kind: "cell-changed", cellKey: 1, figures: { ...NO_FIGURES, lost: 5, ...ended } },
+        { kind: "cell-changed", cellKey: 2, figures: { ...hurt, ...ended } },
+      );
       const faults = Object.fromEntries((await store().loadCounts()).map((each) => [each.sweepSeq, each.faults]));
       expect(faults).toEqual({
         1: { lost: 6, failed: 2, oom: 3, preempted: 4 },
         2: { lost: 1, failed: 2, oom: 3, preempted: 4 },
       });
       const [row] = await store().listCells({ ...ALL_CELLS, idPrefix: idOf(2) }, -1, 1);
-      expect(row).toMatchObject({ ...hurt, state: "pending" });
+      expect(row).toMatchObject({ ...hurt, ...ended });
     });
 
     it("how sweeps are steered, and what they came with", async () => {
@@ -247,8 +295,9 @@ describeStores(({ apply, store }) => {
     });
 
     it("configurations, whose parts are shared, as they were given, also after a transaction that failed", async () => {
-      const config = (text: string): string => `{"architecture":{"kind":"mlp","depth":${text.length}},"b":"${text}"}`;
-      const cell = (key: number, text: string) => ({ ...newCell(key), configJson: config(text) });
+      const fields = (text: string) => [`{"architecture":{"kind":"mlp","depth":${text.length}}`, `,"b":"${text}"}`];
+      const config = (text: string): string => fields(text).join("");
+      const cell = (key: number, text: string) => ({ ...newCell(key), config: fields(text) });
       await apply(sweepWith([1]));
       const fails = [
         { kind: "cells-added", cells: [cell(2, "one")] },

@@ -30,10 +30,15 @@ function cellOfNumber(number: number): Omit<SpecCell, "fuseKey"> {
     train: { steps: 10, batch: 8, schedule: "constant", evalEvery: 5, stopTrainLoss: null },
     estimate: { ...NO_ESTIMATE, sampler: "sgld" },
   });
-  const cell = { id, configJson: configToJson(config), bytesPerMember: 1_000_000, flops: 1_000_000 };
+  const cell = { id, config: fieldsOf(configToJson(config)), bytesPerMember: 1_000_000, flops: 1_000_000 };
   known.set(number, cell);
   numbers.set(id, number);
   return cell;
+}
+
+function fieldsOf(json: string): readonly string[] {
+  const fields = Object.entries(JSON.parse(json) as object).map(([key, value]) => `"${key}":${JSON.stringify(value)}`);
+  return fields.map((field, at) => `${at === 0 ? "{" : ","}${field}${at === fields.length - 1 ? "}" : ""}`);
 }
 
 export const cellId = (number: number): CellId => cellOfNumber(number).id;

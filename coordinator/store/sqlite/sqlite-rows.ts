@@ -18,10 +18,9 @@ export const sqliteRows: RowWriter = {
     const columns = Object.keys(first);
     const conflict = known === "keep" ? " on conflict do nothing" : "";
     for (const part of fixedParts(rows as readonly Row[])) {
-      const lists = listsOf(columns.length, part.length);
-      const text = `insert into "${table}" (${quoted(columns)}) values ${lists}${conflict}`;
-      const values = part.flatMap((row) => columns.map((column) => row[column]));
-      await db.executeQuery(CompiledQuery.raw(text, values));
+      const same = columns.map((column) => isSame(part, column));
+      const text = insertText(table, columns, same, part.length, conflict);
+      await db.executeQuery(CompiledQuery.raw(text, valuesOf(part, columns, same)));
     }
   },
   update: async (db, table, changes) => {
@@ -30,6 +29,42 @@ export const sqliteRows: RowWriter = {
     return updated;
   },
 };
+
+/** New cells have most of their columns alike, and to bind a value takes about as long as to write it. */
+function isSame(rows: readonly Row[], column: string): boolean {
+  const value = rows[0]![column];
+  return rows.length > 1 && rows.every((row) => row[column] === value);
+}
+
+/** What is the same in all of its rows is a parameter once. */
+function insertText(
+  table: string,
+  columns: readonly string[],
+  same: readonly boolean[],
+  rows: number,
+  conflict: string,
+): string {
+  const shared = same.filter(Boolean).length;
+  // Rows that are all alike are still so many rows.
+  const listed = Math.max(1, columns.length - shared);
+  let [once, each] = [0, 0];
+  const values = same.map((isShared) => (isShared ? `?${(once += 1)}` : `column${(each += 1)}`));
+  const into = `insert into "${table}" (${quoted(columns)})`;
+  if (shared === 0) return `${into} values ${listsOf(listed, rows)}${conflict}`;
+  // "where true" tells a conflict clause from a join's condition.
+  return `${into} select ${values.join(",")} from (values ${listsOf(listed, rows)}) where true${conflict}`;
+}
+
+function valuesOf(rows: readonly Row[], columns: readonly string[], same: readonly boolean[]): unknown[] {
+  const values: unknown[] = [];
+  for (const [index, column] of columns.entries()) if (same[index]) values.push(rows[0]![column]);
+  const each = columns.filter((_, index) => !same[index]);
+  for (const row of rows) {
+    if (each.length === 0) values.push(null);
+    for (const column of each) values.push(row[column]);
+  }
+  return values;
+}
 
 /** The columns of a list of values are called column1, column2, ... */
 async function updatePart<T extends keyof Tables>(

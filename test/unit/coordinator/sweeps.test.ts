@@ -24,6 +24,9 @@ async function finishAll(): Promise<void> {
   }
 }
 
+/** Chunks are large, and the machine may be busy. */
+const SOON = { interval: 5, timeout: 15_000 };
+
 describe("a submission", () => {
   it("makes one sweep of one spec, however often and at once it comes", async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => world.submit({ name: "a", cells: 200 })));
@@ -107,7 +110,7 @@ describe("a submission", () => {
   it("that was cut off by the end of the process goes on after the next start", async () => {
     const cells = LIMITS.expandChunk * 12;
     const submitted = world.submit({ name: "a", cells }).catch(() => "cut off");
-    await vi.waitFor(() => expect(sweeps()[0]?.total).toBeGreaterThan(LIMITS.expandChunk), { interval: 5 });
+    await vi.waitFor(() => expect(sweeps()[0]?.total).toBeGreaterThan(LIMITS.expandChunk), SOON);
     world = await world.restart();
     await submitted;
     expect(sweeps()[0]!.total).toBeLessThan(cells);
@@ -246,7 +249,7 @@ describe("a cancelled sweep that is submitted again", () => {
   it("goes on also after a restart, and when it was cancelled half expanded", async () => {
     const cells = LIMITS.expandChunk * 6;
     const submitted = world.submit({ name: "a", cells }).catch(() => undefined);
-    await vi.waitFor(() => expect(sweeps()[0]?.total).toBeGreaterThan(LIMITS.expandChunk), { interval: 5 });
+    await vi.waitFor(() => expect(sweeps()[0]?.total).toBeGreaterThan(LIMITS.expandChunk), SOON);
     await cancel();
     await submitted;
     world = await world.restart();
