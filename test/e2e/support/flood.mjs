@@ -34,6 +34,7 @@ async function flooder(name) {
     capabilities,
     draining: false,
     waitMs: 0,
+    heardReply: 0n,
   };
   const [grant] = (await peer.sync({ ...common, freeSlots: 1, held: [] }, 5_000, life)).grants;
   const held = [{ token: grant.token, phase: 2, step: 1n, steps: 10n }];
