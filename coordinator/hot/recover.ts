@@ -52,8 +52,8 @@ async function restoreCells(hot: Hot, wanted: ReadonlySet<number>): Promise<Read
     const page = await hot.store.loadPendingCells(after, PAGE);
     if (page.length === 0) return byKey;
     for (const stored of page) {
-      const sweeps = lists.get(stored.sweeps) ?? hot.sweeps.bySeqs(stored.sweeps);
-      lists.set(stored.sweeps, sweeps);
+      let sweeps = lists.get(stored.sweeps);
+      if (sweeps === undefined) lists.set(stored.sweeps, (sweeps = hot.sweeps.bySeqs(stored.sweeps)));
       for (const sweep of sweeps) {
         sweep.counts.pending += 1;
         if (stored.attempts > 0) sweep.countFaults(stored);

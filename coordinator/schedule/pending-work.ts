@@ -68,6 +68,8 @@ export class PendingWork<C> {
   readonly #order: number[] = [];
   readonly #groups = new Map<FuseKey, FuseGroup>();
   #size = 0;
+  /** Cells of one queue mostly follow one another. */
+  #last: WorkQueue<C> | undefined;
 
   /** Pending cells. */
   get size(): number {
@@ -95,15 +97,25 @@ export class PendingWork<C> {
   /** @param needs shared by cells that have the same: it is kept with their queue */
   add(sweepSeq: number, fuseKey: FuseKey, needs: CellNeeds, cell: C): WorkQueue<C> {
     const sweep = this.#sweep(sweepSeq);
+    const queue = this.#queueOf(sweep, sweepSeq, fuseKey, needs);
+    queue.cells.add(cell);
+    this.#size += 1;
+    sweep.flops += this.group(fuseKey).flopsPerCell;
+    return queue;
+  }
+
+  #queueOf(sweep: SweepQueues<C>, sweepSeq: number, fuseKey: FuseKey, needs: CellNeeds): WorkQueue<C> {
+    const last = this.#last;
+    // An empty one is no queue any more.
+    const isLast = last !== undefined && last.cells.size > 0 && last.needs === needs;
+    if (isLast && last.sweepSeq === sweepSeq && last.fuseKey === fuseKey) return last;
     const name = nameOf(fuseKey, needs);
     let queue = sweep.queues.get(name);
     if (queue === undefined) {
       queue = { sweepSeq, fuseKey, needs, cells: new Set() };
       sweep.queues.set(name, queue);
     }
-    queue.cells.add(cell);
-    this.#size += 1;
-    sweep.flops += this.group(fuseKey).flopsPerCell;
+    this.#last = queue;
     return queue;
   }
 

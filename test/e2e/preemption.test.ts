@@ -154,6 +154,28 @@ describe("a worker that is stopped", () => {
     expect(await store.list(AbortSignal.timeout(5_000))).toEqual([]);
   });
 
+  it("F21 finds its checkpoint store down: its cells end all the same, and those that run once it is back are kept there", async () => {
+    let server = await startS3Server();
+    const { env, port } = server;
+    const place = "s3://cells/of/yesterday";
+    const store = await openCheckpointStore(place, env, systemClock);
+    try {
+      const down = await submit("down", 3);
+      const only = worker("d", place, env);
+      await checkpoint(store, down.cells[0]!.id, inTraining);
+      await server.stop();
+      await expectUnbroken(down.sweep, down.cells, { attempts: 1, lost: 0, failed: 0 });
+      server = await startS3Server(port);
+      const back = await submit("back", 4);
+      await checkpoint(store, back.cells[0]!.id, () => true);
+      await expectUnbroken(back.sweep, back.cells, { attempts: 1, lost: 0, failed: 0 });
+      await preempt(only);
+      expect(await store.list(AbortSignal.timeout(5_000))).toEqual([]);
+    } finally {
+      await server.stop();
+    }
+  });
+
   it("F1 by SIGKILL goes on from its last checkpoint in an S3-compatible store, and so does its trainer", async () => {
     const server = await startS3Server();
     const { env } = server;

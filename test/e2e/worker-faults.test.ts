@@ -77,6 +77,25 @@ describe.concurrent("workers under fault", () => {
     await Promise.all(supervisors);
   });
 
+  it("F11 a bad node: after three cells it gets no more, and those three are done elsewhere", async () => {
+    const cluster = await Cluster.start({ timings: { retryMs: 200 } });
+    await cluster.worker("good", { maxFuseWidth: 1 }).ready;
+    await cluster.submit(SLOW, [0.1, 0.2]);
+    await cluster.until(async () => (await cluster.sweep()).counts!.committed > 0, "the good one has done a cell");
+    await cluster.worker("bad", { maxFuseWidth: 1, isBad: true }).ready;
+    await cluster.until(async () => (await cluster.brokenReason("bad")) !== "", "the bad one is broken");
+    expect(await cluster.brokenReason("bad")).toContain("the device has fallen off the bus");
+    await cluster.untilFinished();
+    const cells = await cluster.cells();
+    // What it had in hand when the third failed may fail with it.
+    const { failed, ...counts } = stateCounts(cells);
+    expect(counts).toEqual({ committed: 16, quarantined: 0, lost: 0 });
+    expect(failed).toBeGreaterThanOrEqual(3);
+    expect(failed).toBeLessThanOrEqual(5);
+    expect(cells.filter((cell) => cell.failed > 0)).toHaveLength(failed);
+    expect(await cluster.brokenReason("good")).toBe("");
+  });
+
   it("F17 a rolling upgrade, coordinator first and then the workers one by one, while a sweep runs: no cell fails", async () => {
     const old = { oldest: 1, newest: 2 };
     const fresh = { oldest: 2, newest: 3 };

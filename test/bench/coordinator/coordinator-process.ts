@@ -9,7 +9,7 @@ import { systemClock } from "../../../src/core/clock.ts";
 import { connect, type Connection } from "../../../src/rpc/client.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/cli/main.js", import.meta.url));
-const TOKEN = "the-token-of-the-benchmark";
+export const TOKEN = "the-token-of-the-benchmark";
 /** Of /proc's times: USER_HZ is 100 wherever Node runs. */
 const TICK_MS = 10;
 

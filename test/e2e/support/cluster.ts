@@ -40,6 +40,8 @@ export interface WorkerGiven {
   readonly timings?: Partial<SessionTimings>;
   readonly protocol?: ProtocolRange;
   readonly maxFuseWidth?: number;
+  /** Everything that it is given to do fails. */
+  readonly isBad?: boolean;
 }
 
 export interface WorkerProcess {
@@ -84,7 +86,7 @@ export class Cluster {
   }
 
   worker(id: string, given: WorkerGiven = {}): WorkerProcess {
-    const { port = this.port, timings = {}, ...others } = given;
+    const { port = this.port, timings = {}, isBad = false, ...others } = given;
     const quick = { batchDelayMs: 20, drainBudgetMs: 5_000, ...timings };
     const said = {
       address: `127.0.0.1:${port}`,
@@ -95,7 +97,11 @@ export class Cluster {
       ...others,
     };
     const script = join(ROOT, "test/e2e/support/scripted-worker.mjs");
-    const child = fork(script, [JSON.stringify(said)], { execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"] });
+    const child = fork(script, [JSON.stringify(said)], {
+      execArgv: [],
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      env: { ...process.env, OCCAM_TEST_BAD_NODE: isBad ? "1" : "0" },
+    });
     this.#workers.add(child);
     return {
       id,
@@ -144,13 +150,16 @@ train: { steps: 10, batch: 8 }
 
   /** Cells that this worker runs now. */
   async runningOn(workerId: string): Promise<number> {
-    const { workers } = await callUnary(this.connection.operator, OperatorServiceService.listWorkers, {}, PATIENT);
-    return workers.find((worker) => worker.workerId === workerId)?.cellsHeld ?? 0;
+    return (await this.#listed(workerId))?.cellsHeld ?? 0;
   }
 
   async lastSeenMs(workerId: string): Promise<number> {
-    const { workers } = await callUnary(this.connection.operator, OperatorServiceService.listWorkers, {}, PATIENT);
-    return Number(workers.find((worker) => worker.workerId === workerId)?.lastSeenMs ?? 0n);
+    return Number((await this.#listed(workerId))?.lastSeenMs ?? 0n);
+  }
+
+  /** Why this worker gets no cells; "": it may have some. */
+  async brokenReason(workerId: string): Promise<string> {
+    return (await this.#listed(workerId))?.brokenReason ?? "";
   }
 
   untilRunsOn(workerId: string): Promise<number> {
@@ -201,6 +210,11 @@ train: { steps: 10, batch: 8 }
     }
     this.connection.close();
     await this.#coordinator.kill();
+  }
+
+  async #listed(workerId: string) {
+    const { workers } = await callUnary(this.connection.operator, OperatorServiceService.listWorkers, {}, PATIENT);
+    return workers.find((worker) => worker.workerId === workerId);
   }
 
   #newCoordinator({ timings = {}, protocol }: ClusterOptions): CoordinatorProcess {

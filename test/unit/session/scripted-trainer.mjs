@@ -55,6 +55,10 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 async function runCell(cell, say) {
   const log = { type: "log", cellId: cell.id, timeMs: Date.now(), level: "info", message: "begins", fields: { n: 1n } };
   say(log, metrics(cell.id, cell.config.seed === SEEDS.floods ? 20_000 : 5));
+  // A bad node: whatever the cell is.
+  if (process.env.OCCAM_TEST_BAD_NODE === "1") {
+    return say({ type: "failed", cellId: cell.id, kind: "error", reason: "the device has fallen off the bus" });
+  }
   switch (cell.config.seed) {
     case SEEDS.dies:
       process.stderr.write("the poison cell\n");
