@@ -36,8 +36,12 @@ class Place implements Waiting {
   async woken(signal: AbortSignal): Promise<void> {
     if (!this.#isWoken && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        this.#resolve = resolve;
-        signal.addEventListener("abort", () => resolve(), { once: true });
+        const done = (): void => {
+          signal.removeEventListener("abort", done);
+          resolve();
+        };
+        this.#resolve = done;
+        signal.addEventListener("abort", done, { once: true });
       });
     }
     this.#isWoken = false;

@@ -31,7 +31,7 @@ export type SealedTable = keyof typeof SEALED;
 
 export const isSealed = (table: string): table is SealedTable => table in SEALED;
 
-/** Of configurations before version 3 of the schema, which exports of older builds have. */
+/** Of configurations before version 4 of the schema, which exports of older builds have. */
 const WHOLE_CONFIG = ["cell_id", "json"] as const;
 
 function columnsOf(table: SealedTable, row: Readonly<Record<string, unknown>>): readonly string[] {

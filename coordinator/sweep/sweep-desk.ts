@@ -72,12 +72,12 @@ export class SweepDesk {
     this.#hot = hot;
   }
 
-  /** Resolves when every cell of the sweep is known and stored. */
-  /** Grids are being stored, which takes all there is of the event loop, and ends by itself. */
+  /** Grids are being stored or taken up again, which takes all there is of the event loop, and ends by itself. */
   get isExpanding(): boolean {
-    return this.#expanding > 0;
+    return this.#underWay.size > 0;
   }
 
+  /** Resolves when every cell of the sweep is known and stored. */
   async submit(submission: Submission): Promise<Submitted> {
     const submitted = await this.#submit(submission);
     // Now that its cells are linked, what both have is wanted still.

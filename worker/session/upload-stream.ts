@@ -63,7 +63,7 @@ export class UploadStream {
   #gap: Gap | undefined;
   /** Given after the stream was over. */
   #unwanted = 0;
-  /** Of the last point that was kept. */
+  /** Of the last point whose step can be sent. */
   #lastStep = 0;
   /** Series that lost a point to a fault of their own, and refusals: each is told once. */
   readonly #told = new Set<string>();
@@ -94,8 +94,9 @@ export class UploadStream {
     for (const point of points) {
       const why = whyUnsendable(point);
       if (why === "") this.#lastStep = point.step;
-      else if (this.isNew(point.series)) onUnsendable(point, why);
-      if (this.over === undefined && (why !== "" || noRoom !== undefined)) this.#drop(1, this.#lastStep, why, nowMs);
+      else if (this.noteOnce(point.series)) onUnsendable(point, why);
+      const lost = why === "" ? noRoom : why;
+      if (this.over === undefined && lost !== undefined) this.#drop(1, this.#lastStep, lost, nowMs);
       else this.#append(point, nowMs);
     }
   }
@@ -168,8 +169,8 @@ export class UploadStream {
     });
   }
 
-  /** True once for each. */
-  isNew(fault: string): boolean {
+  /** True the first time, for the first TOLD_MAX faults. */
+  noteOnce(fault: string): boolean {
     if (this.#told.has(fault)) return false;
     // A run that makes up names must not fill memory with them.
     if (this.#told.size < TOLD_MAX) this.#told.add(fault);

@@ -209,7 +209,7 @@ export class Uploader {
 
   #refused(stream: UploadStream, batch: UploadBatch, { refused, nextOffset }: PushResponse): void {
     const count = stream.refused(batch, Number(nextOffset), refused);
-    if (count === 0 || !stream.isNew(refused)) return;
+    if (count === 0 || !stream.noteOnce(refused)) return;
     this.#warn(stream.attempt, `${count} ${stream.kind} are dropped, the coordinator will not take them: ${refused}`);
   }
 
