@@ -1,5 +1,6 @@
 /** The cost of a member as members, width, depth and batch grow, about an MLP 16-32-32-1 with batch 128 and K = 16. */
 import type { Engine } from "../../worker/engine/engine.ts";
+import { mostFused } from "../../worker/engine/fuse-width.ts";
 import type { CellGiven } from "../support/tiny-cells.ts";
 import { interleaved, measured, turnOf, type Measurement, type Turn } from "./measurement.ts";
 import type { Part } from "./part.ts";
@@ -15,8 +16,12 @@ interface Point {
 }
 
 const { mlp } = SHAPES;
+/** Past 128 a processor has long been full. */
+const widthsOf = ({ backend }: Engine): readonly number[] => {
+  const most = 2 * Math.max(64, mostFused(backend));
+  return Array.from({ length: Math.log2(most) + 1 }, (_, power) => 2 ** power);
+};
 const CURVES: readonly (readonly Point[])[] = [
-  [1, 2, 4, 8, 16, 32, 64, 128].map((members) => ({ label: `K = ${members}`, given: mlp, members })),
   [8, 16, 32, 64, 128].map((width) => ({
     label: `width ${width}`,
     given: { ...mlp, architecture: { ...mlp.architecture, width } },
@@ -38,8 +43,9 @@ export const curvePart: Part = {
   name: "curve",
   summary: "the cost of a member as K, width, depth and batch grow",
   run: async (engine) => {
+    const members = widthsOf(engine).map((width) => ({ label: `K = ${width}`, given: mlp, members: width }));
     const rows: Measurement[] = [];
-    for (const points of CURVES) rows.push(...(await curve(engine, points)));
+    for (const points of [members, ...CURVES]) rows.push(...(await curve(engine, points)));
     return rows;
   },
 };

@@ -16,6 +16,7 @@ import { floorPart } from "./floor-bench.ts";
 import { fusedPart } from "./fused-bench.ts";
 import { gridPart } from "./grid-bench.ts";
 import { kernelPart } from "./kernel-bench.ts";
+import { largePart } from "./large-bench.ts";
 import { verdictOf, type Measurement } from "./measurement.ts";
 import { memoryPart } from "./memory-bench.ts";
 import type { Part } from "./part.ts";
@@ -32,6 +33,7 @@ const PARTS: readonly Part[] = [
   samplerPart,
   memoryPart,
   kernelPart,
+  largePart,
   torchPart,
   gridPart,
   coordinatorPart,

@@ -1,20 +1,20 @@
-/** Ours against PyTorch on one CPU thread, in turns: one model at a time, stacked by hand, vmap, and SGLD chains. */
+/** Ours against PyTorch on one CPU thread, or on the GPU that ours is on, in turns: one model at a time, stacked by hand, vmap, and SGLD chains. */
 import type { Engine } from "../../worker/engine/engine.ts";
 import { interleaved, measured, turnOf, type Measurement, type Turn } from "./measurement.ts";
 import type { Part } from "./part.ts";
-import { processorClock } from "./processor-clock.ts";
 import { SamplingProgram } from "./sampling-program.ts";
-import { TorchProcess } from "./torch-process.ts";
+import { isOnGpu, TorchProcess } from "./torch-process.ts";
 import { SHAPES, TrainingProgram } from "./training-program.ts";
 
-const MLP_MEMBERS = 64;
+/** What a GPU has room for, it is to have. */
+const membersOn = (engine: Engine): number => (isOnGpu(engine) ? 512 : 64);
 const STEPS = 25;
 
 export const torchPart: Part = {
   name: "torch",
-  summary: "training and sampling steps against PyTorch on one CPU thread (OCCAM_BENCH_PYTHON: a python that has it)",
+  summary: "training and sampling steps against PyTorch on the same device (OCCAM_BENCH_PYTHON: a python that has it)",
   run: async (engine) => {
-    const torch = await TorchProcess.open(engine.clock === processorClock ? "processor" : "wall");
+    const torch = await TorchProcess.open(engine);
     if ("skipped" in torch) return torch;
     try {
       return [
@@ -49,24 +49,26 @@ async function against(
 }
 
 async function mlp(engine: Engine, torch: TorchProcess): Promise<readonly Measurement[]> {
-  const training = await TrainingProgram.open(engine, SHAPES.mlp, MLP_MEMBERS);
-  const ours = turnOf(engine.clock, MLP_MEMBERS, () => training.step());
-  const rows = await against(torch, `MLP 16-32-32-1, batch 128, Adam, K = ${MLP_MEMBERS}`, ours, {
+  const members = membersOn(engine);
+  const training = await TrainingProgram.open(engine, SHAPES.mlp, members);
+  const ours = turnOf(engine.clock, members, () => training.step());
+  const rows = await against(torch, `MLP 16-32-32-1, batch 128, Adam, K = ${members}`, ours, {
     "eager, one at a time": ["mlp-eager", 1],
-    "stacked by hand": ["mlp-stacked", MLP_MEMBERS],
-    "stacked by hand, fused Adam": ["mlp-stacked-fused-adam", MLP_MEMBERS],
-    vmap: ["mlp-vmap", MLP_MEMBERS],
+    "stacked by hand": ["mlp-stacked", members],
+    "stacked by hand, fused Adam": ["mlp-stacked-fused-adam", members],
+    vmap: ["mlp-vmap", members],
   });
   training.dispose();
   return rows;
 }
 
 async function sampler(engine: Engine, torch: TorchProcess): Promise<readonly Measurement[]> {
-  const sampling = await SamplingProgram.open(engine, SHAPES.mlp, MLP_MEMBERS / 4, 4);
+  const chains = membersOn(engine);
+  const sampling = await SamplingProgram.open(engine, SHAPES.mlp, chains / 4, 4);
   await sampling.turn(4 * STEPS);
-  const rows = await against(torch, "MLP 16-32-32-1, batch 128, SGLD, 64 chains", () => sampling.turn(STEPS), {
+  const rows = await against(torch, `MLP 16-32-32-1, batch 128, SGLD, ${chains} chains`, () => sampling.turn(STEPS), {
     "as devinterp does it, one chain at a time": ["sgld-eager", 1],
-    "stacked by hand": ["sgld-stacked", MLP_MEMBERS],
+    "stacked by hand": ["sgld-stacked", chains],
   });
   await sampling.dispose();
   return rows;

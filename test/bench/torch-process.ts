@@ -3,7 +3,9 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { Engine } from "../../worker/engine/engine.ts";
 import type { Turn } from "./measurement.ts";
+import { processorClock } from "./processor-clock.ts";
 
 /** The Python that has PyTorch. */
 export const PYTHON_VARIABLE = "OCCAM_BENCH_PYTHON";
@@ -11,9 +13,13 @@ export const PYTHON_VARIABLE = "OCCAM_BENCH_PYTHON";
 const SCRIPT = fileURLToPath(new URL("../../../test/bench/torch_bench.py", import.meta.url));
 const TURN_SECONDS = 0.15;
 
+/** A webgpu device may be one in software. */
+export const isOnGpu = ({ backend, device }: Engine): boolean =>
+  backend === "tensorflow-gpu" || (backend === "webgpu" && !device.includes("in software"));
+
 /** Owns the process; dispose it. */
 export class TorchProcess {
-  /** "2.13.0+cpu" */
+  /** "2.13.0+cpu on one CPU thread" */
   readonly version: string;
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -26,11 +32,14 @@ export class TorchProcess {
     this.version = version;
   }
 
-  /** Or, as a sentence, why there is none. @param clock what its turns are measured by, as ours are */
-  static async open(clock: "wall" | "processor"): Promise<TorchProcess | { readonly skipped: string }> {
+  /** Where the engine computes, by the same clock; or, as a sentence, why there is none. */
+  static async open(engine: Engine): Promise<TorchProcess | { readonly skipped: string }> {
     const python = process.env[PYTHON_VARIABLE];
     if (python === undefined) return { skipped: `set ${PYTHON_VARIABLE} to a python that has torch` };
-    const child = spawn(python, [SCRIPT, clock], { stdio: ["pipe", "pipe", "inherit"] });
+    const clock = engine.clock === processorClock ? "processor" : "wall";
+    const child = spawn(python, [SCRIPT, clock, isOnGpu(engine) ? "cuda" : "cpu"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     const failed = once(child, "error").then(([error]) => String(error));
     const reader = createInterface({ input: child.stdout });
     const lines = reader[Symbol.asyncIterator]();

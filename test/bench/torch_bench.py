@@ -1,9 +1,10 @@
-"""PyTorch on one CPU thread, doing what the fused engine does, for `torch-bench.ts` to compare with.
+"""PyTorch on one CPU thread or a GPU, doing what the fused engine does, for `torch-bench.ts` to compare with.
 
 A child process that measures on request, so that its turns alternate with the engine's. It reads one JSON object a line,
 {"case": NAME, "members": K, "seconds": S}, and answers each with {"ms": MILLISECONDS}, one step of one member, measured over S
-seconds after a warm-up at the first request of a case. The first line that it writes says who it is. Its one argument says
-what it measures by: wall, or processor (time of its own threads).
+seconds after a warm-up at the first request of a case. The first line that it writes says who it is. Its first argument says
+what it measures by: wall, or processor (time of its own threads); its second where it computes: cpu or cuda. Every step is over
+on the device before the next begins, as in the engine's turns.
 
   eager    one model after the other, as a user writes it: nn.Module, autograd, torch.optim
   stacked  all members in one program by hand: torch.baddbmm over stacked parameters, one optimizer over the stacks
@@ -82,6 +83,16 @@ def regression(batch=BATCH):
 
 def half_square(outputs, targets):
     return 0.5 * (targets - outputs).square().sum(-1).mean()
+
+
+def large_eager(width):
+    """64-w-w-w-w-10, as `large-bench.ts` has it."""
+    layers, fan_in = [], 64
+    for _ in range(4):
+        layers += [nn.Linear(fan_in, width), nn.ReLU()]
+        fan_in = width
+    data = torch.randn(ROWS, 64), torch.randn(ROWS, 10), BATCH
+    return eager(nn.Sequential(*layers, nn.Linear(fan_in, 10)), data, half_square)
 
 
 def eager(model, data, loss):
@@ -213,6 +224,7 @@ CASES = {
     "sgld-stacked": sgld_stacked,
     "transformer-eager": transformer_eager,
     "cnn-eager": cnn_eager,
+    "large-eager": large_eager,
 }
 
 
@@ -221,6 +233,8 @@ def milliseconds(clock, step, members, seconds):
     steps = 0
     while True:
         step()
+        if torch.get_default_device().type == "cuda":
+            torch.cuda.synchronize()
         steps += 1
         elapsed = clock() - start
         if elapsed >= seconds:
@@ -230,8 +244,10 @@ def milliseconds(clock, step, members, seconds):
 def main():
     clock = CLOCKS[sys.argv[1]]
     torch.set_num_threads(1)
+    torch.set_default_device(sys.argv[2])
     torch.manual_seed(1)
-    say({"torch": torch.__version__, "cases": list(CASES)})
+    where = torch.cuda.get_device_name() if sys.argv[2] == "cuda" else "one CPU thread"
+    say({"torch": f"{torch.__version__} on {where}", "cases": list(CASES)})
     opened = {}
     for line in sys.stdin:
         request = json.loads(line)

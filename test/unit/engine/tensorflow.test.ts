@@ -4,7 +4,7 @@ import { OccamError } from "../../../src/core/errors.ts";
 import { loadBackend } from "../../../worker/engine/backends.ts";
 import { openEngine } from "../../../worker/engine/engine.ts";
 import { openProgram } from "../../../worker/engine/program.ts";
-import { deviceBudgetBytes, hostBudgetBytes } from "../../../worker/engine/tensorflow/memory-budget.ts";
+import { deviceBudgetBytes, hostBudgetBytes } from "../../../worker/engine/memory-budget.ts";
 import { nativeBackend } from "../../../worker/engine/tensorflow/native-backend.ts";
 import { FusedData } from "../../../worker/train/fused-data.ts";
 import { FusedUpdate } from "../../../worker/train/fused-update.ts";

@@ -14,6 +14,7 @@ class GPUValidationError extends Error {}
 class SmallDevice {
   readonly alive = new Set<GpuBuffer>();
   created = 0;
+  readonly limits = { maxBufferSize: 4096, maxStorageBufferBindingSize: 2048 };
   #listener: ((event: GpuErrorEvent) => void) | undefined;
   readonly #memoryBytes: number;
 
@@ -104,6 +105,16 @@ describe("a buffer pool", () => {
     expect(() => errors.throwFirst()).not.toThrow();
     expect(() => pool.acquireBuffer(51, STORAGE, mapped)).toThrow(expect.objectContaining({ code: "out-of-memory" }));
     expect(counts(pool)).toEqual([1, 0, 200, 200]);
+  });
+
+  test("refuses what is larger than one binding may be, without asking the device", () => {
+    const { device, errors, pool } = poolOn(10_000, 10_000);
+    pool.acquireBuffer(2048, STORAGE);
+    expect(() => pool.acquireBuffer(2052, STORAGE)).toThrow(
+      expect.objectContaining({ code: "out-of-memory", message: expect.stringContaining("2048 in one buffer") }),
+    );
+    expect(device.created).toBe(1);
+    expect(() => errors.throwFirst()).not.toThrow();
   });
 
   test("destroys at once what is not to be used again, and everything at its end", () => {

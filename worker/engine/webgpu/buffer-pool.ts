@@ -6,6 +6,7 @@
  * 1. A buffer is with the caller or free, never both. A free one is given again to whoever asks for its exact size and usage.
  * 2. While all buffers together take more than `limitBytes`, none is free: those that were not asked for longest are destroyed
  *    first. That is safe at any time: WebGPU frees the memory when the device is done with it.
+ * 3. No buffer is larger than one binding may be: a larger tensor is out of memory, whatever the device has.
  */
 import { OccamError } from "../../../src/core/errors.ts";
 import type { GpuBuffer, GpuDevice } from "./dawn.ts";
@@ -15,6 +16,7 @@ export class BufferPool {
   readonly #device: GpuDevice;
   readonly #errors: DeviceErrors;
   readonly #limitBytes: number;
+  readonly #largestBytes: number;
   readonly #used = new Set<GpuBuffer>();
   /** Free buffers by size and usage, the kind that was asked for last at the end. */
   readonly #free = new Map<string, GpuBuffer[]>();
@@ -26,6 +28,7 @@ export class BufferPool {
     this.#device = device;
     this.#errors = errors;
     this.#limitBytes = limitBytes;
+    this.#largestBytes = Math.min(device.limits["maxBufferSize"]!, device.limits["maxStorageBufferBindingSize"]!);
   }
 
   /** Bytes in buffers that are in use. TensorFlow.js reads it as `numBytesInGPU`. */
@@ -93,6 +96,10 @@ export class BufferPool {
 
   /** A refused allocation is tried once more without the free buffers. */
   #create(size: number, usage: number, mappedAtCreation: boolean): GpuBuffer {
+    if (size > this.#largestBytes) {
+      const most = `the device takes ${this.#largestBytes} in one buffer`;
+      throw new OccamError("out-of-memory", `backend webgpu: no memory for a buffer of ${size} bytes: ${most}`);
+    }
     const buffer = this.#tryCreate(size, usage, mappedAtCreation);
     if (buffer !== undefined) return buffer;
     this.#evict(0);

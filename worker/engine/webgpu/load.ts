@@ -5,6 +5,7 @@
 import { OccamError } from "../../../src/core/errors.ts";
 import type { Tf } from "../../../src/catalogue/entry.ts";
 import type { LoadedBackend } from "../loaded-backend.ts";
+import { deviceBudgetBytes } from "../memory-budget.ts";
 import { processor } from "../processor.ts";
 import { loadTfjsCore } from "../tfjs-core.ts";
 import { mayHaveGpu } from "./gpu-files.ts";
@@ -14,10 +15,13 @@ import { registerPow } from "./pow.ts";
 import { openTfjsBackend, type WebgpuBackend } from "./tfjs-backend.ts";
 
 /**
- * WebGPU tells no one how much memory a device has, so this is what the GPUs of the last years have at the least, less what
- * others on it need. A program that finds less ends with "out-of-memory" and is tried in smaller parts.
+ * WebGPU tells no one how much memory a device has. Where nvidia-smi cannot be asked, this is what the GPUs of the last years
+ * have at the least, less what others on it need. A program that finds less ends with "out-of-memory" and is tried in smaller
+ * parts.
  */
 const MEMORY_BUDGET_BYTES = 4 * 2 ** 30;
+/** As the adapter names its vendor. */
+const NVIDIA = "nvidia";
 /** `MatMulProgramType.MatMulPackedProgram` of the package. */
 const TILED_PRODUCT = 3;
 
@@ -83,8 +87,8 @@ function configure(tf: Tf): void {
   tf.env().set("WEBGPU_CPU_FORWARD", false);
 }
 
-/** No larger than one binding may be: whatever fits the budget then fits as a single tensor, too. */
-function budgetOf({ device }: OpenDevice): number {
+function budgetOf({ device, info, isSoftware }: OpenDevice): number {
+  if (info.vendor === NVIDIA && !isSoftware) return deviceBudgetBytes();
   return Math.min(MEMORY_BUDGET_BYTES, device.limits["maxStorageBufferBindingSize"]!);
 }
 

@@ -1,6 +1,7 @@
 /**
- * TensorFlow.js's WebGPU backend on a device of ours. Two of its parts are replaced: reading (its `readSync` goes through a
- * canvas, which Node has not, and its `read` believes whatever a failed program left), and its pool of buffers.
+ * TensorFlow.js's WebGPU backend on a device of ours. Three of its parts are replaced: reading (its `readSync` goes through a
+ * canvas, which Node has not, and its `read` believes whatever a failed program left), its pool of buffers, and uploading
+ * (every scalar goes up through a mapped buffer of its own, which a GPU's driver has to allocate anew: about 1 ms each).
  */
 import { createRequire } from "node:module";
 import type { TensorInfo, TypedArray } from "@tensorflow/tfjs-core";
@@ -36,7 +37,8 @@ export interface WebgpuUniform {
 interface TensorData {
   values: TypedArray | null;
   readonly dtype: "float32" | "int32" | "bool" | "string" | "complex64";
-  readonly resource: GpuBuffer | null;
+  readonly shape: readonly number[];
+  resource: GpuBuffer | null;
 }
 
 interface CommandEncoder {
@@ -46,6 +48,7 @@ interface CommandEncoder {
 /** What we use of `WebGPUBackend`; some of it is private there. */
 export interface WebgpuBackend {
   bufferManager: BufferPool;
+  readonly queue: { writeBuffer(buffer: GpuBuffer, offset: number, data: TypedArray): void };
   readonly tensorMap: { get(dataId: object): TensorData };
   readonly commandEncoder: CommandEncoder;
   readonly pipelineCache: Readonly<Record<string, unknown>>;
@@ -54,6 +57,7 @@ export interface WebgpuBackend {
   submitQueue(): void;
   read(dataId: object): Promise<TypedArray>;
   readSync(dataId: object): TypedArray | null;
+  uploadToGPU(dataId: object): void;
   makeTensorInfo(shape: number[], dtype: "int32", values: Int32Array): TensorInfo;
   disposeData(dataId: object): boolean;
   runWebGPUProgram(
@@ -67,6 +71,9 @@ export interface WebgpuBackend {
 interface WebgpuPackage {
   readonly WebGPUBackend: new (device: GpuDevice, info: OpenDevice["info"]) => WebgpuBackend;
 }
+
+const BYTES_PER_NUMBER = 4;
+const TENSOR_USAGE = BUFFER_USAGE.storage | BUFFER_USAGE.copySource | BUFFER_USAGE.copyDestination;
 
 const require = createRequire(import.meta.url);
 
@@ -94,7 +101,33 @@ export async function openTfjsBackend({ device, info }: OpenDevice, memoryLimitB
     data.values = data.dtype === "float32" ? new Float32Array(bytes) : integers(bytes, data.dtype);
     return data.values;
   };
+  backend.uploadToGPU = (dataId) => {
+    upload(backend, backend.tensorMap.get(dataId));
+  };
   return backend;
+}
+
+/**
+ * Gives a tensor its buffer, and the buffer its values where it has any. The queue writes before whatever is submitted later;
+ * a buffer that the pool gives out is in nothing that is recorded and not yet submitted, for TensorFlow.js releases those of
+ * recorded programs when it submits.
+ */
+function upload(backend: WebgpuBackend, data: TensorData): void {
+  if (data.resource !== null && data.resource !== undefined) return;
+  const buffer = backend.bufferManager.acquireBuffer(BYTES_PER_NUMBER * sizeOf(data.shape), TENSOR_USAGE);
+  if (data.values) {
+    backend.queue.writeBuffer(buffer, 0, wordsOf(data.dtype, data.values));
+    data.values = null;
+  }
+  data.resource = buffer;
+}
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
+
+/** As the device keeps them; a tensor's values may be an array of any numbers. */
+function wordsOf(dtype: TensorData["dtype"], values: TypedArray): TypedArray {
+  const Words = dtype === "float32" ? Float32Array : Int32Array;
+  return values instanceof Words ? values : Words.from(values);
 }
 
 /** A buffer's bytes, after everything that was recorded before; undefined when the device failed. */

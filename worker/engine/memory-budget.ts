@@ -1,4 +1,4 @@
-/** Bytes that tensors of one fused program may take together on the TensorFlow backends. */
+/** Bytes that tensors of one fused program may take together on the backends that do not have their own memory. */
 import { execFileSync } from "node:child_process";
 import { totalmem } from "node:os";
 
@@ -22,8 +22,8 @@ export function hostBudgetBytes(totalBytes = totalmem(), limitBytes = process.co
 }
 
 /**
- * Three quarters of the GPU's memory, by nvidia-smi. Of several GPUs the smallest counts: which one TensorFlow took, and in
- * which order CUDA counts them, cannot be told from here.
+ * Three quarters of the GPU's memory, by nvidia-smi. Of several GPUs the smallest counts: which one the backend took, and in
+ * which order it counts them, cannot be told from here.
  */
 export function deviceBudgetBytes(ask: () => string = askNvidiaSmi): number {
   let answer: string;
