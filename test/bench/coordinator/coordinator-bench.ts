@@ -9,6 +9,7 @@ import { cellsRows, type CellsLoad } from "./cells-bench.ts";
 import { benchMissing } from "./coordinator-process.ts";
 import { floodRows } from "./flood-bench.ts";
 import { scaleRows } from "./scale-bench.ts";
+import { tailsRows } from "./tails-bench.ts";
 import { idleRows, reconnectRows, startRows } from "./waiting-bench.ts";
 
 /** How much of everything: the short form is for every day, the long one for the numbers that are published. */
@@ -20,10 +21,13 @@ interface Size {
   readonly idleMs: number;
   readonly reconnecting: number;
   readonly floodMs: number;
+  /** One client may have 64 calls open. */
+  readonly tails: number;
+  readonly tailsMs: number;
 }
 
-const SHORT: Size = { largeSweep: 50_000, cells: 10_000, sweeps: 50, idleWorkers: 200, idleMs: 8_000, reconnecting: 200, floodMs: 5_000 }; // prettier-ignore
-const LONG: Size = { largeSweep: 1_000_000, cells: 100_000, sweeps: 300, idleWorkers: 2_000, idleMs: 30_000, reconnecting: 1_000, floodMs: 20_000 }; // prettier-ignore
+const SHORT: Size = { largeSweep: 50_000, cells: 10_000, sweeps: 50, idleWorkers: 200, idleMs: 8_000, reconnecting: 200, floodMs: 5_000, tails: 20, tailsMs: 5_000 }; // prettier-ignore
+const LONG: Size = { largeSweep: 1_000_000, cells: 100_000, sweeps: 300, idleWorkers: 2_000, idleMs: 30_000, reconnecting: 1_000, floodMs: 20_000, tails: 60, tailsMs: 20_000 }; // prettier-ignore
 
 const WORKERS = 100;
 /** Cells of a fused program that end together. */
@@ -62,6 +66,7 @@ function groupsOf(size: Size): readonly Group[] {
     ["idle workers", (store) => idleRows(store, size.idleWorkers, size.idleMs)],
     ["reconnecting workers", (store) => reconnectRows(store, size.reconnecting)],
     ["metric flood", (store) => floodRows(store, STREAMS, size.floodMs)],
+    ["log tails", (store) => tailsRows(store, size.tails, STREAMS, size.tailsMs)],
     ["one large sweep", (store) => scaleRows(store, size.largeSweep)],
     ["no-op cells on PostgreSQL", () => onPostgres({ ...load, perCall: FUSED, place: "postgres" })],
   ];

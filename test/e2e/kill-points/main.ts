@@ -17,8 +17,22 @@ import { runRound, type RoundReport } from "./round.ts";
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 const TOKEN = "the-token-of-the-kill-points";
 
+const HELP = `npm run kill-points -- [--points N] [--seed N] [--round N] [--workers N] [--postgres]
+
+  --points N   kills in all, some 30 a minute on two idle cores [1000]
+  --seed N     of the first round; each round has the next [1]
+  --round N    kills of one store, after which its history is checked against what was acknowledged [100]
+  --workers N  workers beside the coordinator [8]
+  --postgres   the store in a PostgreSQL that is started here, not in SQLite
+
+Exit status: 0 when nothing was lost or twice, 1 when something was.
+
+Example: npm run kill-points -- --points 200 --seed 7
+`;
+
 const { values } = parseArgs({
   options: {
+    help: { type: "boolean", short: "h", default: false },
     points: { type: "string", default: "1000" },
     seed: { type: "string", default: "1" },
     round: { type: "string", default: "100" },
@@ -26,6 +40,11 @@ const { values } = parseArgs({
     postgres: { type: "boolean", default: false },
   },
 });
+
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
 
 /** With --postgres: a real server, and a database of its own a round; else a folder a round. */
 const server = values.postgres ? await startPostgres() : undefined;
