@@ -21,6 +21,7 @@ import { IngestGate } from "./ingest/ingest-gate.ts";
 import { WorkerNews } from "./hot/worker-news.ts";
 import { push, type PushCommand, type PushReply } from "./ingest/push.ts";
 import { StreamBook } from "./ingest/stream-book.ts";
+import { Turns } from "./ingest/turns.ts";
 import { endLease, retryDue } from "./lease/attempts.ts";
 import { commit, type CommitCommand, type CommitReply } from "./lease/commit.ts";
 import { sync } from "./lease/sync.ts";
@@ -203,6 +204,7 @@ async function createHot(options: CoordinatorOptions, failed: (error: OccamError
     health: new HealthBook(timings),
     sweeps: new SweepBook(counters.nextSweepSeq),
     streams: new StreamBook(counters.nextStreamId, counters.nextLogSeq),
+    pushTurns: new Turns(),
     workerNews: new WorkerNews(),
     workerChanges: new ChangeSignal(),
     logChanges: new ChangeSignal(),

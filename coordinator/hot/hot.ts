@@ -11,6 +11,7 @@ import type { Clock } from "../../src/core/clock.ts";
 import type { Logger } from "../../src/core/log.ts";
 import type { Tracer } from "../../src/core/trace.ts";
 import type { StreamBook } from "../ingest/stream-book.ts";
+import type { Turns } from "../ingest/turns.ts";
 import type { PendingWork } from "../schedule/pending-work.ts";
 import type { Meter } from "../meter.ts";
 import type { GroupCommit } from "../store/group-commit.ts";
@@ -57,6 +58,8 @@ export interface Hot {
   readonly health: HealthBook;
   readonly sweeps: SweepBook;
   readonly streams: StreamBook;
+  /** Batches that are being placed, by stream. */
+  readonly pushTurns: Turns;
   /** There may be something new for a worker that waits: work, a revocation, a newer session. */
   readonly workerNews: WorkerNews;
   /** A worker has changed, for those who watch. */

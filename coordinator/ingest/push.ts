@@ -4,6 +4,9 @@
  *
  * Who may append: an attempt whose cell can still take its result. An attempt that was committed, or whose cell has another
  * result or was cancelled, is fenced: its stream is closed, and the answer says how much of it is stored.
+ *
+ * Batches of one stream are placed in the order in which they came: what is read for one of them may be answered after what is
+ * read for the next, on PostgreSQL's several connections, and a batch that overtakes another finds a gap.
  */
 import { asLeaseToken, type CellId, type LeaseToken, type SessionId, type WorkerId } from "../../src/core/ids.ts";
 import { afterDurable, type Hot } from "../hot/hot.ts";
@@ -12,7 +15,7 @@ import type { LogLine, StreamKey, StreamKind } from "../store/change.ts";
 import { LIMITS } from "../limits.ts";
 import { boundLine, type SentLine } from "./bound-line.ts";
 import { encodeChunk, whyNoPoints, type MetricColumns } from "./metric-chunk.ts";
-import { placeBatch } from "./place-batch.ts";
+import { placeBatch, type Placement } from "./place-batch.ts";
 import { readStream } from "./read-stream.ts";
 import type { HotStream } from "./stream-book.ts";
 
@@ -47,27 +50,52 @@ export interface PushReply {
 const UNKNOWN_ATTEMPT: PushReply = { nextOffset: 0, fenced: true };
 
 export async function push(hot: Hot, command: PushCommand): Promise<PushReply> {
-  const { firstOffset } = command;
   const records = checked(command.records);
-  const count = countOf(records);
-  const owner = await ownerOf(hot, command);
-  if (owner === undefined) return UNKNOWN_ATTEMPT;
-  const stored = await readStream(hot, owner.key);
-  // From here to the write nothing waits.
-  const stream = hot.streams.open(owner.key, stored);
-  if (command.attempt === undefined) hot.streams.boundOwnLogs(owner.key, LIMITS.ownLogs);
-  const placement = placeBatch(stream.nextOffset, firstOffset, count);
-  const closed = owner.isClosed();
-  const appends = placement.kind === "append" && !closed;
-  if (appends && records.kind !== "refused") append(hot, stream, command, records, placement.skip, count);
-  const { nextOffset } = stream;
+  const placed = await hot.pushTurns.take(nameOf(command), () => place(hot, command, records));
+  if (placed === undefined) return UNKNOWN_ATTEMPT;
+  const { key, placement, closed, appends, nextOffset } = placed;
   await hot.writer.settled();
-  if (closed) hot.streams.forget(owner.key);
+  if (closed) hot.streams.forget(key);
   const reply = { nextOffset, fenced: closed && placement.kind !== "known" };
   if (!appends || records.kind !== "refused") return reply;
   hot.logger.warn({ worker: command.workerId, cell: command.attempt?.cellId, why: records.why }, "a batch is refused");
   return { ...reply, refused: records.why };
 }
+
+/** Of its stream, before anything was read. */
+function nameOf({ sessionId, attempt, records }: PushCommand): string {
+  return `${kindOf(records)}/${attempt === undefined ? sessionId : `${attempt.token}/${attempt.cellId}`}`;
+}
+
+interface Placed {
+  readonly key: StreamKey;
+  readonly placement: Placement;
+  /** Nothing more may be added. */
+  readonly closed: boolean;
+  readonly appends: boolean;
+  /** Where the stream ends with it. */
+  readonly nextOffset: number;
+}
+
+/** Appends the batch where it belongs, not durable yet; undefined: its attempt is unknown. */
+async function place(hot: Hot, command: PushCommand, records: PushCommand["records"]): Promise<Placed | undefined> {
+  const count = countOf(records);
+  const owner = await ownerOf(hot, command);
+  if (owner === undefined) return undefined;
+  const { key } = owner;
+  const stored = await readStream(hot, key);
+  // From here on nothing waits.
+  const stream = hot.streams.open(key, stored);
+  if (command.attempt === undefined) hot.streams.boundOwnLogs(key, LIMITS.ownLogs);
+  const placement = placeBatch(stream.nextOffset, command.firstOffset, count);
+  const closed = owner.isClosed();
+  const appends = placement.kind === "append" && !closed;
+  if (appends && records.kind !== "refused") append(hot, stream, command, records, placement.skip, count);
+  return { key, placement, closed, appends, nextOffset: stream.nextOffset };
+}
+
+const kindOf = (records: PushCommand["records"]): StreamKind =>
+  records.kind === "refused" ? records.of : records.kind;
 
 function checked(records: PushCommand["records"]): PushCommand["records"] {
   if (records.kind !== "metrics") return records;
@@ -94,7 +122,7 @@ interface Owner {
 }
 
 async function ownerOf(hot: Hot, { workerId, sessionId, attempt, records }: PushCommand): Promise<Owner | undefined> {
-  const kind = records.kind === "refused" ? records.of : records.kind;
+  const kind = kindOf(records);
   if (attempt === undefined) {
     return { key: { kind, cellKey: 0, token: asLeaseToken(0n), sessionId }, isClosed: () => false };
   }

@@ -260,6 +260,23 @@ const MUTANTS: readonly Mutant[] = [
     found: /is that of step|points of|lines of|is "line/u,
   },
   {
+    bug: "batches of a stream overtake each other while they are placed",
+    mutations: [
+      [
+        "../../coordinator/ingest/turns.ts",
+        () => ({
+          Turns: class {
+            take(_name: string, run: () => Promise<unknown>): Promise<unknown> {
+              return run();
+            }
+          },
+        }),
+      ],
+    ],
+    plan: { weather: ROUGH },
+    found: /ended at \d+, and then at \d+/u,
+  },
+  {
     bug: "a result is taken before its metrics and logs are there",
     mutations: [["../../coordinator/ingest/missing-records.ts", () => ({ missingRecords: async () => "" })]],
     found: /points of|lines of/u,

@@ -45,12 +45,19 @@ export function workerPeer(network: Network, history: History, from: Caller): Co
 }
 
 function noted(duplex: Duplex<PushRequest, PushResponse>, history: History): Duplex<PushRequest, PushResponse> {
+  // Of this call, by stream: batches come in their order, and so do the ends that they are answered with.
+  const ends = new Map<string, bigint>();
   async function* responses(): AsyncGenerator<PushResponse> {
     for await (const response of duplex.responses) {
-      const { cellId, token, kind, nextOffset } = response;
+      const { cellId, token, kind, nextOffset, fenced } = response;
       if (cellId !== "") {
         history.ack(asCellId(cellId), asLeaseToken(token), streamKind.fromWire(kind), Number(nextOffset));
       }
+      const stream = `${kind}/${token}/${cellId}`;
+      const before = ends.get(stream) ?? 0n;
+      if (nextOffset < before && !fenced)
+        history.wrong.push(`stream ${stream} ended at ${before}, and then at ${nextOffset}`);
+      ends.set(stream, nextOffset);
       yield response;
     }
   }

@@ -52,12 +52,16 @@ export class Load {
 
   /** Submits nothing more, waits until all sweeps have ended, and compares the ledger with what is stored. */
   async finish(): Promise<Found> {
-    const late = AbortSignal.any([this.#over.signal, AbortSignal.timeout(END_LIMIT_MS)]);
+    // Not AbortSignal.any of a timeout, which on Node 20 may be collected before it fires.
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), END_LIMIT_MS);
+    const late = limit.signal;
     this.#enough.abort();
     await this.#orders;
     await this.#operator.untilDone(late);
     while (!late.aborted && !this.#workers.every(({ idle }) => idle)) await systemClock.sleep(20);
     if (late.aborted) this.ledger.broken(`the sweeps did not end within ${END_LIMIT_MS} ms`);
+    clearTimeout(timer);
     this.#over.abort();
     await this.#work;
     const connection = connect({ address: this.#address, token: this.#token });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { beforeEach, describe, expect, it } from "vitest";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { placeBatch } from "../../../coordinator/ingest/place-batch.ts";
 import { decodeChunk, selectSeries } from "../../../coordinator/ingest/metric-chunk.ts";
 import { LOG_MESSAGE_CHARS } from "../../../src/wire/bound-line.ts";
@@ -62,6 +63,19 @@ describe("a batch", () => {
     expect(stored?.nextOffset).toBe(7);
     await worker.result(id, token, 1, { metricCount: 7, logCount: 0 });
     expect(await storedSteps()).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n]);
+  });
+
+  it("is placed as it came, whichever is answered first of what is read for it and for the next", async () => {
+    const find = world.store.findStream.bind(world.store);
+    let slow = true;
+    vi.spyOn(world.store, "findStream").mockImplementation(async (key) => {
+      const [found, wasSlow] = [await find(key), slow];
+      slow = false;
+      if (wasSlow) await nextTurn();
+      return found;
+    });
+    const answers = await Promise.all([0, 4, 8].map((first) => worker.pushMetrics(id, token, first, 4)));
+    expect(answers.map(({ nextOffset }) => nextOffset)).toEqual([4, 8, 12]);
   });
 
   it("goes on where the store ends after a restart", async () => {
