@@ -2,7 +2,10 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import type { Tf } from "../../../src/catalogue/entry.ts";
 import type { OwnPrograms } from "./own-program.ts";
+import { langevinKernels } from "./langevin.ts";
+import { leapfrogKernels } from "./leapfrog.ts";
 import { optimizerKernels } from "./optimizer.ts";
+import { readingKernels } from "./reading.ts";
 
 export interface KernelCall {
   readonly inputs: NamedTensorInfoMap;
@@ -16,7 +19,12 @@ export interface OwnKernel {
   run(programs: OwnPrograms, call: KernelCall): TensorInfo | TensorInfo[];
 }
 
-const KERNELS: Readonly<Record<string, OwnKernel>> = { ...optimizerKernels };
+const KERNELS: Readonly<Record<string, OwnKernel>> = {
+  ...optimizerKernels,
+  ...langevinKernels,
+  ...readingKernels,
+  ...leapfrogKernels,
+};
 
 export function registerOwnKernels(tf: Tf, programs: OwnPrograms): void {
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
