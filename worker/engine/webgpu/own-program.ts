@@ -10,7 +10,7 @@
  * 2. Outputs are tensors that nobody else has; a program reads no tensor that it writes.
  * 3. A kernel that throws leaves none of its tensors behind.
  */
-import type { TensorInfo } from "@tensorflow/tfjs-core";
+import type { KernelFunc, TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../../src/core/errors.ts";
 import type { Tf } from "../../../src/catalogue/entry.ts";
 import { sizeOf } from "../shape.ts";
@@ -88,7 +88,7 @@ export class OwnPrograms {
   /** A new tensor on the device, float32, its numbers undefined. */
   output(shape: readonly number[]): TensorInfo {
     const empty = sizeOf(shape) === 0 ? new Float32Array(0) : undefined;
-    const tensor = this.#made[this.#made.push(this.backend.makeTensorInfo([...shape], "float32", empty)) - 1]!;
+    const tensor = this.adopt(this.backend.makeTensorInfo([...shape], "float32", empty));
     if (empty === undefined) this.backend.uploadToGPU(tensor.dataId);
     return tensor;
   }
@@ -96,7 +96,20 @@ export class OwnPrograms {
   /** A new tensor of these words; `release` it after the last program that reads it. */
   upload(values: Float32Array | Int32Array): TensorInfo {
     const dtype = values instanceof Float32Array ? "float32" : "int32";
-    return this.#made[this.#made.push(this.backend.makeTensorInfo([values.length], dtype, values)) - 1]!;
+    return this.adopt(this.backend.makeTensorInfo([values.length], dtype, values));
+  }
+
+  /** TensorFlow.js's own kernel of this name. */
+  shipped(name: string): KernelFunc {
+    const kernel = this.#tf.getKernel(name, "webgpu");
+    invariant(kernel, `the package has a kernel for ${name}`);
+    return kernel.kernelFunc;
+  }
+
+  /** Takes in a tensor that another kernel has made for this one. */
+  adopt(tensor: TensorInfo): TensorInfo {
+    this.#made.push(tensor);
+    return tensor;
   }
 
   release({ dataId }: TensorInfo): void {

@@ -2,10 +2,13 @@
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import type { Tf } from "../../../src/catalogue/entry.ts";
 import type { OwnPrograms } from "./own-program.ts";
+import { activationKernels } from "./activation.ts";
+import { denseKernels } from "./dense.ts";
 import { langevinKernels } from "./langevin.ts";
 import { leapfrogKernels } from "./leapfrog.ts";
 import { optimizerKernels } from "./optimizer.ts";
 import { readingKernels } from "./reading.ts";
+import { rowLossKernels } from "./row-loss.ts";
 
 export interface KernelCall {
   readonly inputs: NamedTensorInfoMap;
@@ -24,6 +27,9 @@ const KERNELS: Readonly<Record<string, OwnKernel>> = {
   ...langevinKernels,
   ...readingKernels,
   ...leapfrogKernels,
+  ...activationKernels,
+  ...denseKernels,
+  ...rowLossKernels,
 };
 
 export function registerOwnKernels(tf: Tf, programs: OwnPrograms): void {
