@@ -161,6 +161,18 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(`layers on webgpu (${WEBGPU_MISSIN
       expectNear(make(), plain(make), 2e-6);
     });
 
+    test("take targets that are integers or truth values and only called float32", () => {
+      const make = (): readonly Stack[] =>
+        read(() => {
+          const f = members("f", 2, [3, 4]) as Tensor3D;
+          const ids = tf.tensor1d([0, 3, 1, 2, 2, 0], "int32");
+          const integers = tf.reshape(tf.cast(tf.oneHot(ids, 4), "float32"), [2, 3, 4]) as Tensor3D;
+          const truths = tf.cast(tf.greater(f, 0), "float32") as Tensor3D;
+          return [integers, truths].flatMap((y) => [squaredError(tf, f, y), crossEntropy(tf, f, y)]);
+        });
+      expectNear(make(), plain(make), 2e-6);
+    });
+
     test("that are not finite have losses that are not, and no other row has", () => {
       const outputs = [
         [1, NaN, 2],

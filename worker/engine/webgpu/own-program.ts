@@ -52,6 +52,19 @@ interface Compiled {
 /** Lanes of programs in which each invocation makes one element. */
 export const LANES = 64;
 
+const TO_FLOAT: OwnProgram = {
+  name: "to-float",
+  inputs: { x: "i32" },
+  outputs: ["y"],
+  sizes: ["count"],
+  lanes: LANES,
+  code: /* wgsl */ `
+fn work(group : u32, lane : u32) {
+  let i = group * ${LANES}u + lane;
+  if (i < sizes.count) { y[i] = f32(x[i]); }
+}`,
+};
+
 export class OwnPrograms {
   readonly backend: WebgpuBackend;
   /** Storage buffers that one program may have; a device has at least 8. */
@@ -133,7 +146,8 @@ export class OwnPrograms {
     if (groups === 0) return;
     const { backend } = this;
     const { pipeline, layout } = this.#compile(program);
-    const tensors = [...Object.keys(program.inputs).map((name) => inputs[name]!), ...outputs];
+    const given = Object.entries(program.inputs).map(([name, word]) => this.#asWords(inputs[name]!, word));
+    const tensors = [...given.map(({ tensor }) => tensor), ...outputs];
     const buffers = tensors.map(({ dataId }) => this.#bufferOf(dataId));
     const numbers = this.#constants.words([...program.sizes.map((name) => sizes[name]!), groups]);
     const entries = [...buffers, numbers].map((buffer, binding) => ({ binding, resource: { buffer } }));
@@ -145,9 +159,22 @@ export class OwnPrograms {
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(...this.#grid(groups));
     backend.dispatchCountInPass += 1;
+    for (const { tensor, isCopy } of given) if (isCopy) this.release(tensor);
     if (backend.dispatchCountInPass < this.#tf.env().getNumber("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE")) return;
     backend.endComputePassEncoder();
     backend.submitQueue();
+  }
+
+  /**
+   * A tensor as the program reads it. TensorFlow.js takes integers and truth values for float32 by name alone and leaves them as
+   * they are on the device: those are copied.
+   */
+  #asWords(tensor: TensorInfo, word: Word): { readonly tensor: TensorInfo; readonly isCopy: boolean } {
+    const isFloat = this.backend.tensorMap.get(tensor.dataId).dtype === "float32";
+    if (isFloat || word !== "f32") return { tensor, isCopy: false };
+    const copy = this.output(tensor.shape);
+    this.runEach(TO_FLOAT, sizeOf(tensor.shape), { inputs: { x: tensor }, outputs: [copy], sizes: {} });
+    return { tensor: copy, isCopy: true };
   }
 
   #bufferOf(dataId: object): GpuBuffer {
