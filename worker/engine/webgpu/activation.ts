@@ -4,7 +4,7 @@
  */
 import { invariant } from "../../../src/core/errors.ts";
 import { sizeOf } from "../shape.ts";
-import { LANES, type OwnProgram } from "./own-program.ts";
+import { forEach, LANES, type OwnProgram } from "./own-program.ts";
 import type { OwnKernel } from "./register.ts";
 
 /**
@@ -92,7 +92,7 @@ export const activation: OwnKernel = {
     const z = inputs["x"]!;
     const program = forward(activationKind(attrs["activation"]));
     const outputs = program.outputs.map(() => programs.output(z.shape));
-    programs.runEach(program, sizeOf(z.shape), { inputs: { z }, outputs, sizes: {} });
+    programs.run(program, [forEach(sizeOf(z.shape), { inputs: { z }, outputs, sizes: {} })]);
     return outputs;
   },
 };
@@ -103,7 +103,7 @@ const activationGrad: OwnKernel = {
     const [dy, kept] = [inputs["dy"]!, inputs["kept"]!];
     const dz = programs.output(dy.shape);
     const program = backward(activationKind(attrs["activation"]));
-    programs.runEach(program, sizeOf(dy.shape), { inputs: { dy, kept }, outputs: [dz], sizes: {} });
+    programs.run(program, [forEach(sizeOf(dy.shape), { inputs: { dy, kept }, outputs: [dz], sizes: {} })]);
     return dz;
   },
 };

@@ -7,7 +7,7 @@ import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/t
 import { invariant } from "../../../src/core/errors.ts";
 import { sizeOf } from "../shape.ts";
 import { activation, activationKind, BACK, type ActivationKind } from "./activation.ts";
-import { LANES, type OwnProgram, type OwnPrograms } from "./own-program.ts";
+import { forEach, LANES, type OwnProgram, type OwnPrograms } from "./own-program.ts";
 import type { OwnKernel } from "./register.ts";
 
 /** A workgroup sums so many columns, in so many rows at a time. */
@@ -86,7 +86,8 @@ function sumRows(programs: OwnPrograms, kind: ActivationKind, dy: TensorInfo, ke
   const sums = programs.output([members, 1, width]);
   const made = kept === undefined ? [sums] : [sums, programs.output(dy.shape)];
   const inputs = kept === undefined ? { dy } : { dy, kept };
-  programs.run(sumProgram(kind), { inputs, outputs: made, sizes: { rows, width, blocks }, groups: members * blocks });
+  const one = { inputs, outputs: made, sizes: { rows, width, blocks }, groups: members * blocks };
+  programs.run(sumProgram(kind), [one]);
   return made;
 }
 
@@ -146,7 +147,7 @@ const addRow: OwnKernel = {
     expectShape("row", row, [members, 1, width]);
     const y = programs.output(x.shape);
     const sizes = { width, member: rows * width };
-    programs.runEach(ADD_ROW, sizeOf(x.shape), { inputs: { x, row }, outputs: [y], sizes });
+    programs.run(ADD_ROW, [forEach(sizeOf(x.shape), { inputs: { x, row }, outputs: [y], sizes })]);
     return y;
   },
 };

@@ -4,7 +4,7 @@
  */
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { NORMALS, PHILOX } from "./noise.ts";
-import { LANES, type OwnProgram } from "./own-program.ts";
+import { forEach, LANES, type OwnProgram } from "./own-program.ts";
 import { Operands } from "./operands.ts";
 import type { OwnKernel } from "./register.ts";
 
@@ -32,6 +32,7 @@ function programOf({ corrects, preconditions, averages }: Terms): OwnProgram {
       ...(averages && { before: "f32" }),
     },
     outputs: averages ? ["moved", "fresh"] : ["moved"],
+    shared: corrects ? ["words", "rows"] : ["words"],
     sizes: ["count", "size", "blocks", "parameter"],
     lanes: LANES,
     code: /* wgsl */ `${PHILOX}${NORMALS}
@@ -78,14 +79,15 @@ const langevin: OwnKernel = {
     const lists = Object.keys(program.inputs).filter((name) => name !== "words" && name !== "rows");
     const moved = given.outputs();
     const fresh = terms.averages ? given.outputs() : [];
-    sizes.forEach((size, p) => {
+    const calls = sizes.map((size, p) => {
       const blocks = Math.ceil(size / BLOCK);
-      programs.runEach(program, chains * blocks, {
+      return forEach(chains * blocks, {
         inputs: { ...shared, ...given.of(p, lists) },
         outputs: [moved[p]!, ...fresh.slice(p, p + 1)],
         sizes: { size, blocks, parameter: p },
       });
     });
+    programs.run(program, calls);
     programs.release(words);
     return [...moved, ...fresh];
   },

@@ -1,5 +1,5 @@
 /** `OccamLeapfrog` and `OccamPhase`, as in ../wasm/leapfrog.ts; worker/sample/leapfrog.ts has the equations. */
-import { LANES, type OwnProgram } from "./own-program.ts";
+import { forEach, LANES, type OwnProgram } from "./own-program.ts";
 import { Operands } from "./operands.ts";
 import { stretchProgram, SUM_LANES, SUM_OF_STRETCHES, sumStretches, TOTAL } from "./partial-sums.ts";
 import type { OwnKernel } from "./register.ts";
@@ -19,6 +19,7 @@ const PUSH: OwnProgram = {
   name: "leapfrog",
   inputs: arrays(["rows", ...LISTS]),
   outputs: ["nextPosition", "nextMomentum"],
+  shared: ["rows"],
   sizes: ["count", "size"],
   lanes: LANES,
   code: /* wgsl */ `${KICKED}
@@ -36,6 +37,7 @@ fn work(group : u32, lane : u32) {
 const PHASE = stretchProgram(
   "phase",
   arrays(["rows", ...LISTS, ...STARTS]),
+  ["rows"],
   /* wgsl */ `${KICKED}
 fn term(chain : u32, i : u32, at : u32) -> vec4<f32> {
   let p = kicked(at, chain * 3u);
@@ -66,13 +68,14 @@ const leapfrog: OwnKernel = {
     const given = new Operands(programs, call);
     const rows = programs.upload(given.rows(["t", "gamma", "kick", "drift"]));
     const [positions, momenta] = [given.outputs(), given.outputs()];
-    given.sizes.forEach((size, p) =>
-      programs.runEach(PUSH, given.chains * size, {
+    const calls = given.sizes.map((size, p) =>
+      forEach(given.chains * size, {
         inputs: { rows, ...given.of(p, LISTS) },
         outputs: [positions[p]!, momenta[p]!],
         sizes: { size },
       }),
     );
+    programs.run(PUSH, calls);
     programs.release(rows);
     return [...positions, ...momenta];
   },
@@ -88,12 +91,8 @@ const phase: OwnKernel = {
     const inputsOf = (p: number) => ({ rows, ...given.of(p, [...LISTS, ...STARTS]) });
     const stretches = sumStretches(programs, PHASE, chains, sizes, inputsOf);
     const sums = programs.output([chains, 4]);
-    programs.run(PHASE_SUMS, {
-      inputs: { stretches: stretches.tensor },
-      outputs: [sums],
-      sizes: { stretches: stretches.count },
-      groups: chains,
-    });
+    const one = { inputs: { stretches: stretches.tensor }, outputs: [sums], sizes: { stretches: stretches.count } };
+    programs.run(PHASE_SUMS, [{ ...one, groups: chains }]);
     programs.release(stretches.tensor);
     programs.release(rows);
     return sums;

@@ -1,6 +1,7 @@
 /**
  * One update of contiguous members of a fused program, all parameters at once: "OccamUpdate-" and the kind of the optimizer;
- * inputs, outputs and attributes as in ../wasm/optimizer.ts. One program a parameter, weight and slots together.
+ * inputs, outputs and attributes as in ../wasm/optimizer.ts. Weight and slots of a parameter are made
+ * together, and as many parameters in one dispatch as the device has bindings for.
  *
  * What depends on the member and the step alone is computed here, in double precision: it is a row of six numbers a member,
  * and the one upload of an update.
@@ -8,7 +9,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../../src/core/errors.ts";
 import { sizeOf } from "../shape.ts";
-import { LANES, type OwnProgram, type OwnPrograms } from "./own-program.ts";
+import { forEach, LANES, type OwnProgram, type OwnPrograms } from "./own-program.ts";
 import type { KernelCall, OwnKernel } from "./register.ts";
 
 interface Rule {
@@ -76,6 +77,7 @@ function programOf(kind: string, { slots, code }: Rule): OwnProgram {
       gradient: "f32",
       ...Object.fromEntries(every.map((i) => [`slot${i}`, "f32" as const])),
     },
+    shared: ["rows"],
     outputs: ["nextWeight", ...every.map((i) => `nextSlot${i}`)],
     sizes: ["count", "size", "first"],
     lanes: LANES,
@@ -111,21 +113,20 @@ function update(programs: OwnPrograms, { inputs, attrs }: KernelCall, rule: Rule
   invariant(slots === rule.slots, `${program.name} has ${rule.slots} slots, not ${slots}`);
   const members = inputs["learningRate"]!.shape[0]!;
   const rows = programs.upload(rowsOf(programs, inputs, rule, members, step!, factor!));
-  const made = Array.from({ length: parameters! }, (_, p) => {
+  const calls = Array.from({ length: parameters! }, (_, p) => {
     const weight = inputs[`weight${p}`]!;
     const shape = weight.shape.slice(1);
     const size = sizeOf(shape);
-    const next = Array.from({ length: 1 + rule.slots }, () => programs.output([members, ...shape]));
     const before = Array.from({ length: rule.slots }, (_, i) => [`slot${i}`, inputs[`slot${p}.${i}`]!] as const);
-    programs.runEach(program, members * size, {
+    return forEach(members * size, {
       inputs: { rows, weight, gradient: inputs[`gradient${p}`]!, ...Object.fromEntries(before) },
-      outputs: next,
+      outputs: Array.from({ length: 1 + rule.slots }, () => programs.output([members, ...shape])),
       sizes: { size, first: from! * size },
     });
-    return next;
-  }).flat();
+  });
+  programs.run(program, calls);
   programs.release(rows);
-  return made;
+  return calls.flatMap(({ outputs }) => outputs);
 }
 
 /** By member. Powers and corrections are of the float32 beta that the averages are taken with. */

@@ -27,6 +27,8 @@ export interface OwnProgram {
   readonly inputs: Readonly<Record<string, Word>>;
   /** Names of what it writes, arrays of f32. */
   readonly outputs: readonly string[];
+  /** Of inputs and outputs, those that calls which go together have in common; none if left out. */
+  readonly shared?: readonly string[];
   /** Names of its numbers, u32, `sizes.<name>` in the code. */
   readonly sizes: readonly string[];
   /** Invocations of a workgroup. */
@@ -137,44 +139,50 @@ export class OwnPrograms {
     return values;
   }
 
-  /** Records a program with one invocation for each of `count` elements; it has `sizes.count`. */
-  runEach(program: OwnProgram, count: number, call: Omit<OwnCall, "groups">): void {
-    this.run(program, { ...call, sizes: { ...call.sizes, count }, groups: Math.ceil(count / program.lanes) });
+  /** Records a program for each of these calls, as many in one dispatch as the device has bindings for. */
+  run(program: OwnProgram, calls: readonly OwnCall[]): void {
+    const shared = program.shared?.length ?? 0;
+    const own = Object.keys(program.inputs).length + program.outputs.length - shared;
+    const most = Math.floor((this.mostBindings - shared) / own);
+    const some = calls.filter(({ groups }) => groups > 0);
+    for (let from = 0; from < some.length; from += most) this.#record(program, some.slice(from, from + most));
   }
 
-  run(program: OwnProgram, { inputs, outputs, sizes, groups }: OwnCall): void {
-    if (groups === 0) return;
+  #record(program: OwnProgram, calls: readonly OwnCall[]): void {
     const { backend } = this;
-    const { pipeline, layout } = this.#compile(program);
-    const given = Object.entries(program.inputs).map(([name, word]) => this.#asWords(inputs[name]!, word));
-    const tensors = [...given.map(({ tensor }) => tensor), ...outputs];
+    const { pipeline, layout } = this.#compile(program, calls.length);
+    const copies: TensorInfo[] = [];
+    const tensors = bindingsOf(program, calls.length).map(({ name, word, call }): TensorInfo => {
+      const { inputs, outputs } = calls[call]!;
+      const given = inputs[name] ?? outputs[program.outputs.indexOf(name)]!;
+      if (word !== "f32" || this.backend.tensorMap.get(given.dataId).dtype === "float32") return given;
+      return copies[copies.push(this.#floats(given)) - 1]!;
+    });
     const buffers = tensors.map(({ dataId }) => this.#bufferOf(dataId));
-    const numbers = this.#constants.words([...program.sizes.map((name) => sizes[name]!), groups]);
-    const entries = [...buffers, numbers].map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const numbers = calls.flatMap(({ sizes, groups }) => [...program.sizes.map((name) => sizes[name]!), groups]);
+    const entries = [...buffers, this.#constants.words(numbers)].map((buffer, binding) => ({ binding, resource: { buffer } })); // prettier-ignore
     const bindGroup = backend.device.createBindGroup({ layout, entries });
     for (const { dataId } of tensors) backend.commandQueueOwnedIds.add(dataId);
     backend.ensureCommandEncoderReady();
     const pass = (backend.computePassEncoder ??= backend.commandEncoder.beginComputePass({}));
     pass.setPipeline(pipeline);
     pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(...this.#grid(groups));
+    pass.dispatchWorkgroups(...this.#grid(calls.reduce((sum, { groups }) => sum + groups, 0)));
     backend.dispatchCountInPass += 1;
-    for (const { tensor, isCopy } of given) if (isCopy) this.release(tensor);
+    for (const copy of copies) this.release(copy);
     if (backend.dispatchCountInPass < this.#tf.env().getNumber("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE")) return;
     backend.endComputePassEncoder();
     backend.submitQueue();
   }
 
   /**
-   * A tensor as the program reads it. TensorFlow.js takes integers and truth values for float32 by name alone and leaves them as
-   * they are on the device: those are copied.
+   * A copy in float32. TensorFlow.js takes integers and truth values for float32 by name alone, and leaves them as they are on
+   * the device.
    */
-  #asWords(tensor: TensorInfo, word: Word): { readonly tensor: TensorInfo; readonly isCopy: boolean } {
-    const isFloat = this.backend.tensorMap.get(tensor.dataId).dtype === "float32";
-    if (isFloat || word !== "f32") return { tensor, isCopy: false };
+  #floats(tensor: TensorInfo): TensorInfo {
     const copy = this.output(tensor.shape);
-    this.runEach(TO_FLOAT, sizeOf(tensor.shape), { inputs: { x: tensor }, outputs: [copy], sizes: {} });
-    return { tensor: copy, isCopy: true };
+    this.run(TO_FLOAT, [forEach(sizeOf(tensor.shape), { inputs: { x: tensor }, outputs: [copy], sizes: {} })]);
+    return copy;
   }
 
   #bufferOf(dataId: object): GpuBuffer {
@@ -189,30 +197,70 @@ export class OwnPrograms {
     return [Math.ceil(groups / rows), rows];
   }
 
-  #compile(program: OwnProgram): Compiled {
-    const known = this.#compiled.get(program.name);
+  #compile(program: OwnProgram, calls: number): Compiled {
+    const name = `${program.name} x ${calls}`;
+    const known = this.#compiled.get(name);
     if (known !== undefined) return known;
     const { device } = this.backend;
-    const module = device.createShaderModule({ code: sourceOf(program), label: `occam ${program.name}` });
+    const module = device.createShaderModule({ code: sourceOf(program, calls), label: `occam ${name}` });
     const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "start" } });
     const compiled = { pipeline, layout: pipeline.getBindGroupLayout(0) };
-    this.#compiled.set(program.name, compiled);
+    this.#compiled.set(name, compiled);
     return compiled;
   }
 }
 
-function sourceOf({ inputs, outputs, sizes, lanes, code }: OwnProgram): string {
-  const read = Object.entries(inputs).map(([name, word]) => `var<storage, read> ${name} : array<${word}>;`);
-  const written = outputs.map((name) => `var<storage, read_write> ${name} : array<f32>;`);
-  const variables = [...read, ...written, "var<uniform> sizes : Sizes;"];
+/** A call with one invocation for each of `count` elements, which the program knows as `sizes.count`. */
+export function forEach(count: number, call: Omit<OwnCall, "groups">): OwnCall {
+  return { ...call, sizes: { ...call.sizes, count }, groups: Math.ceil(count / LANES) };
+}
+
+interface Binding {
+  readonly name: string;
+  readonly word: Word;
+  readonly isOutput: boolean;
+  /** Whose it is; the first call's if shared. */
+  readonly call: number;
+  readonly isShared: boolean;
+}
+
+/** In the order of their numbers: what is shared, then call by call. */
+function bindingsOf({ inputs, outputs, shared = [] }: OwnProgram, calls: number): readonly Binding[] {
+  const names = [...Object.entries(inputs), ...outputs.map((name) => [name, "f32"] as const)];
+  const of = (call: number, isShared: boolean): Binding[] =>
+    names
+      .filter(([name]) => shared.includes(name) === isShared)
+      .map(([name, word]) => ({ name, word, isOutput: outputs.includes(name), call, isShared }));
+  return [...of(0, true), ...Array.from({ length: calls }, (_, call) => of(call, false)).flat()];
+}
+
+/** The code once a call, its names with the call's number behind them: a workgroup's number says which it works for. */
+function sourceOf(program: OwnProgram, calls: number): string {
+  const { sizes, lanes, code } = program;
+  const every = Array.from({ length: calls }, (_, call) => call);
+  const bindings = bindingsOf(program, calls);
+  const variables = bindings.map(({ name, word, isOutput, call, isShared }, binding) => {
+    const access = isOutput ? "read_write" : "read";
+    return `@group(0) @binding(${binding}) var<storage, ${access}> ${isShared ? name : `${name}_${call}`} : array<${word}>;`;
+  });
+  const numbers = every.flatMap((call) => [...sizes, "groups"].map((name) => `${name}_${call} : u32, `));
   return /* wgsl */ `
-struct Sizes { ${[...sizes, "groups"].map((name) => `${name} : u32, `).join("")} }
-${variables.map((variable, binding) => `@group(0) @binding(${binding}) ${variable}`).join("\n")}
-${code}
+struct Sizes { ${numbers.join("")} }
+${variables.join("\n")}
+@group(0) @binding(${bindings.length}) var<uniform> sizes : Sizes;
+${every.map((call) => codeOf(code, bindings, call)).join("\n")}
 @compute @workgroup_size(${lanes})
 fn start(@builtin(workgroup_id) place : vec3<u32>, @builtin(num_workgroups) grid : vec3<u32>,
          @builtin(local_invocation_index) lane : u32) {
-  let group = place.y * grid.x + place.x;
-  if (group < sizes.groups) { work(group, lane); }
+  var group = place.y * grid.x + place.x;
+  ${every.map((call) => `if (group < sizes.groups_${call}) { work_${call}(group, lane); return; } group = group - sizes.groups_${call};`).join("\n")}
 }`;
+}
+
+function codeOf(code: string, bindings: readonly Binding[], call: number): string {
+  const declared = [...code.matchAll(/(?:fn|struct|var<workgroup>) (\w+)/g)].map(([, name]) => name!);
+  const names = new Set([...declared, ...bindings.filter(({ isShared }) => !isShared).map(({ name }) => name)]);
+  return code
+    .replace(/\bsizes\.(\w+)/g, `sizes.$1_${call}`)
+    .replace(/(?<![.\w])[A-Za-z]\w*/g, (name) => (names.has(name) ? `${name}_${call}` : name));
 }

@@ -39,13 +39,20 @@ fn sumOfStretches(chain : u32, lane : u32) -> vec4<f32> {
 
 /**
  * A program that adds up stretches of one parameter.
+ * @param shared of the inputs, those that all parameters have in common
  * @param term WGSL with a function `term(chain : u32, i : u32, at : u32) -> vec4<f32>` of the chain's number i, `at` in the tensor
  */
-export function stretchProgram(name: string, inputs: OwnProgram["inputs"], term: string): OwnProgram {
+export function stretchProgram(
+  name: string,
+  inputs: OwnProgram["inputs"],
+  shared: readonly string[],
+  term: string,
+): OwnProgram {
   return {
     name,
     inputs,
     outputs: ["stretches"],
+    shared: [...shared, "stretches"],
     sizes: ["size", "own", "before", "stretches"],
     lanes: SUM_LANES,
     code: /* wgsl */ `${TOTAL}
@@ -87,14 +94,11 @@ export function sumStretches(
   const count = own.reduce((sum, stretches) => sum + stretches, 0);
   const tensor = programs.output([chains, count, SUMS]);
   let before = 0;
-  sizes.forEach((size, p) => {
-    programs.run(program, {
-      inputs: inputsOf(p),
-      outputs: [tensor],
-      sizes: { size, own: own[p]!, before, stretches: count },
-      groups: chains * own[p]!,
-    });
+  const calls = sizes.map((size, p) => {
+    const places = { size, own: own[p]!, before, stretches: count };
     before += own[p]!;
+    return { inputs: inputsOf(p), outputs: [tensor], sizes: places, groups: chains * own[p]! };
   });
+  programs.run(program, calls);
   return { tensor, count };
 }

@@ -8,6 +8,7 @@ import type { OwnKernel } from "./register.ts";
 const SQUARES = stretchProgram(
   "reading-squares",
   { position: "f32", anchor: "f32" },
+  [],
   /* wgsl */ `
 fn term(chain : u32, i : u32, at : u32) -> vec4<f32> {
   let delta = position[at] - anchor[at];
@@ -19,6 +20,7 @@ fn term(chain : u32, i : u32, at : u32) -> vec4<f32> {
 const ALONG = stretchProgram(
   "reading-along",
   { position: "f32", anchor: "f32", corrections: "f32", rows: "i32" },
+  ["rows"],
   /* wgsl */ `
 fn term(chain : u32, i : u32, at : u32) -> vec4<f32> {
   let delta = position[at] - anchor[at];
@@ -67,12 +69,13 @@ const reading: OwnKernel = {
     const stretches = sumStretches(programs, corrects ? ALONG : SQUARES, chains, sizes, inputsOf);
     const [differences, squares] = [programs.output([chains, 2]), programs.output([chains])];
     const count = losses.shape[1]!;
-    programs.run(LOSSES, {
+    const one = {
       inputs: { stretches: stretches.tensor, losses, base, rows },
       outputs: [differences, squares],
       sizes: { stretches: stretches.count, losses: count, part: corrects ? count / 2 : count },
       groups: chains,
-    });
+    };
+    programs.run(LOSSES, [one]);
     programs.release(stretches.tensor);
     return [differences, squares];
   },

@@ -5,7 +5,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../../src/core/errors.ts";
 import { sizeOf } from "../shape.ts";
-import { LANES, type OwnProgram } from "./own-program.ts";
+import { forEach, LANES, type OwnProgram } from "./own-program.ts";
 import type { OwnKernel } from "./register.ts";
 
 const program = (name: string, inputs: readonly string[], outputs: readonly string[], code: string): OwnProgram => ({
@@ -69,7 +69,7 @@ const squaredError: OwnKernel = {
     const [f, y] = [inputs["outputs"]!, inputs["targets"]!];
     const [rows, width] = rowsOf(f, y);
     const value = programs.output(f.shape.slice(0, -1));
-    programs.runEach(SQUARED_ERROR, rows, { inputs: { f, y }, outputs: [value], sizes: { width } });
+    programs.run(SQUARED_ERROR, [forEach(rows, { inputs: { f, y }, outputs: [value], sizes: { width } })]);
     return value;
   },
 };
@@ -81,7 +81,9 @@ const squaredErrorGrad: OwnKernel = {
     const [rows, width] = rowsOf(f, y);
     invariant(sizeOf(dy.shape) === rows, `one gradient for each of ${rows} rows`);
     const df = programs.output(f.shape);
-    programs.runEach(SQUARED_ERROR_GRAD, rows * width, { inputs: { dy, f, y }, outputs: [df], sizes: { width } });
+    programs.run(SQUARED_ERROR_GRAD, [
+      forEach(rows * width, { inputs: { dy, f, y }, outputs: [df], sizes: { width } }),
+    ]);
     return df;
   },
 };
@@ -93,7 +95,7 @@ const crossEntropy: OwnKernel = {
     const [z, q] = [inputs["logits"]!, inputs["targets"]!];
     const [rows, width] = rowsOf(z, q);
     const outputs = [programs.output(z.shape.slice(0, -1)), programs.output(z.shape)];
-    programs.runEach(CROSS_ENTROPY, rows, { inputs: { z, q }, outputs, sizes: { width } });
+    programs.run(CROSS_ENTROPY, [forEach(rows, { inputs: { z, q }, outputs, sizes: { width } })]);
     return outputs;
   },
 };
@@ -105,7 +107,9 @@ const crossEntropyGrad: OwnKernel = {
     const [rows, width] = rowsOf(p, q);
     invariant(sizeOf(dy.shape) === rows, `one gradient for each of ${rows} rows`);
     const dz = programs.output(p.shape);
-    programs.runEach(CROSS_ENTROPY_GRAD, rows * width, { inputs: { dy, p, q }, outputs: [dz], sizes: { width } });
+    programs.run(CROSS_ENTROPY_GRAD, [
+      forEach(rows * width, { inputs: { dy, p, q }, outputs: [dz], sizes: { width } }),
+    ]);
     return dz;
   },
 };
