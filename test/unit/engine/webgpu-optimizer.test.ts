@@ -157,18 +157,31 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(
       expect(tf.memory()).toEqual(before);
     });
 
-    test("spreads more workgroups than one dimension takes", () => {
+    test("is the same whatever a device takes: workgroups in one dimension, bindings in one dispatch", () => {
       const backend = tf.backend() as unknown as WebgpuBackend;
-      const size = 1000;
-      for (const most of [4, 5, 7, 15, 16]) {
-        const programs = new OwnPrograms(tf, backend, new ConstantBuffers(backend), most);
+      const sizes = [1000, 1, 70];
+      for (const [groups, bindings] of [
+        [4, 4],
+        [5, 7],
+        [7, 10],
+        [15, 16],
+        [16, 8],
+        [65_535, 16],
+      ] as const) {
+        const limits = { maxComputeWorkgroupsPerDimension: groups, maxStorageBuffersPerShaderStage: bindings };
+        const programs = new OwnPrograms(tf, backend, new ConstantBuffers(backend), limits);
         const next = tf.tidy(() => {
-          const inputs = { weight0: tf.ones([1, size]), gradient0: tf.reshape(tf.range(0, size), [1, size]), learningRate: tf.tensor1d([0.5]) }; // prettier-ignore
-          const attrs = { parameters: 1, slots: 0, from: 0, step: 1, factor: 1 };
-          const [weight] = optimizerKernels["OccamUpdate-sgd"]!.run(programs, { inputs, attrs }) as TensorInfo[];
-          return tf.engine().makeTensorFromTensorInfo(weight!).dataSync() as never;
-        }) as Float32Array;
-        expect([...next]).toEqual(Array.from({ length: size }, (_, i) => Math.fround(1 - 0.5 * i)));
+          const inputs: Record<string, TensorInfo> = { learningRate: tf.tensor1d([0.5]) };
+          sizes.forEach((size, p) => {
+            inputs[`weight${p}`] = tf.fill([1, size], p);
+            inputs[`gradient${p}`] = tf.reshape(tf.range(0, size), [1, size]);
+          });
+          const attrs = { parameters: sizes.length, slots: 0, from: 0, step: 1, factor: 1 };
+          const made = optimizerKernels["OccamUpdate-sgd"]!.run(programs, { inputs, attrs }) as TensorInfo[];
+          return made.map((info) => [...tf.engine().makeTensorFromTensorInfo(info).dataSync()]) as never;
+        }) as unknown as readonly number[][];
+        const expected = sizes.map((size, p) => Array.from({ length: size }, (_, i) => Math.fround(p - 0.5 * i)));
+        expect(next, `${groups} groups, ${bindings} bindings`).toEqual(expected);
       }
     });
   },

@@ -2,8 +2,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { fold, rootKey } from "../../../src/core/random.ts";
 import { hasOwnKernel } from "../../../src/catalogue/own-kernel.ts";
-import type { Tensor } from "../../../src/catalogue/entry.ts";
+import type { Tensor, Tf } from "../../../src/catalogue/entry.ts";
 import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
+import type { OwnPrograms } from "../../../worker/engine/webgpu/own-program.ts";
+import { registerOwnKernels } from "../../../worker/engine/webgpu/register.ts";
 import { chainKeys, moveChains, plainMove, type Move } from "../../../worker/sample/langevin.ts";
 import { measurePhase, plainPhase, plainPush, pushChains } from "../../../worker/sample/leapfrog.ts";
 import { plainReading, readChains, type Readable } from "../../../worker/sample/reading.ts";
@@ -210,6 +212,17 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(
           expect(among.every((stacked) => stacked[0]!.every(Number.isNaN))).toBe(true);
         }
       });
+    });
+
+    test("are left to plain operations where a device binds too few buffers for them", () => {
+      const namesAt = (mostBindings: number): readonly string[] => {
+        const names: string[] = [];
+        const tf = { registerKernel: ({ kernelName }: { kernelName: string }) => void names.push(kernelName) };
+        registerOwnKernels(tf as unknown as Tf, { mostBindings } as OwnPrograms);
+        return names;
+      };
+      expect(namesAt(10)).toContain("OccamLangevin");
+      expect(namesAt(10).filter((name) => !namesAt(8).includes(name))).toEqual(["OccamLangevin"]);
     });
 
     test("all of them leave nothing behind", () => {

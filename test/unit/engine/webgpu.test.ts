@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Tensor3D, Tf } from "../../../src/catalogue/entry.ts";
 import { openEngine, type Engine } from "../../../worker/engine/engine.ts";
 import type { WebgpuBackend } from "../../../worker/engine/webgpu/tfjs-backend.ts";
+import { SHAPES, TrainingProgram } from "../../bench/training-program.ts";
 import { recordShard } from "../../support/shard-recorder.ts";
 import { normals, stack, unstack } from "../../support/stacked.ts";
 import { tinyCell } from "../../support/tiny-cells.ts";
@@ -14,6 +15,22 @@ interface GpuMemory {
   readonly numDataBuffers: number;
   readonly numBytesInGPU: number;
   readonly numBytesAllocatedInGPU: number;
+}
+
+type Counted = Record<string, (...given: never[]) => unknown>;
+
+/** Counts the calls of a method until what it gives back is called, which gives their number. */
+function counter(object: Counted, method: string): () => number {
+  const before = object[method]!;
+  let calls = 0;
+  object[method] = (...given) => {
+    calls += 1;
+    return before.apply(object, given);
+  };
+  return () => {
+    object[method] = before;
+    return calls;
+  };
 }
 
 describe.skipIf(WEBGPU_MISSING !== undefined)(`webgpu (${WEBGPU_MISSING ?? "available"})`, () => {
@@ -151,6 +168,20 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(`webgpu (${WEBGPU_MISSING ?? "avai
       const magnitude = exact.reduce((sum, term) => sum + Math.abs(term), 0);
       expect(Math.abs(all[0]![39]![0]! - exact.reduce((sum, term) => sum + term, 0))).toBeLessThan(n * 2 ** -24 * magnitude); // prettier-ignore
     });
+  });
+
+  test("a training step of an MLP is few dispatches, and writes to the device what changes alone", async () => {
+    const program = await TrainingProgram.open(engine, SHAPES.mlp, 3);
+    const { device, queue } = backend as unknown as { device: Counted; queue: Counted };
+    for (let step = 0; step < 3; step += 1) program.step();
+    const counted = [counter(device, "createBindGroup"), counter(queue, "writeBuffer")];
+    program.step();
+    const [dispatches, writes] = counted.map((stop) => stop());
+    // 22 where two parameters are updated at once, as 16 bindings allow.
+    expect(dispatches).toBeLessThanOrEqual(25);
+    // The rows of the minibatches, and the update's numbers.
+    expect(writes).toBe(2);
+    program.dispose();
   });
 
   describe("memory", () => {

@@ -78,13 +78,12 @@ export class OwnPrograms {
   /** Tensors of the kernel under way. */
   #made: TensorInfo[] = [];
 
-  /** @param mostGroups workgroups in one dimension of a dispatch; the device's limit if left out */
-  constructor(tf: Tf, backend: WebgpuBackend, constants: ConstantBuffers, mostGroups?: number) {
+  constructor(tf: Tf, backend: WebgpuBackend, constants: ConstantBuffers, limits = backend.device.limits) {
     this.#tf = tf;
     this.backend = backend;
     this.#constants = constants;
-    this.mostBindings = backend.device.limits["maxStorageBuffersPerShaderStage"]!;
-    this.#mostGroups = mostGroups ?? backend.device.limits["maxComputeWorkgroupsPerDimension"]!;
+    this.mostBindings = limits["maxStorageBuffersPerShaderStage"]!;
+    this.#mostGroups = limits["maxComputeWorkgroupsPerDimension"]!;
   }
 
   /** Runs one kernel: where it throws, what it made is disposed. */
