@@ -100,7 +100,7 @@ export function rowGradients(
     const losses = (...leaves: Tensor[]): Tensor =>
       rowLosses(program, outputsOf(program, leaves, batch.input, bend), batch.targets);
     // d/dw of the mean over rows = sum over rows of (1/R) dl/dw.
-    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.div(tf.ones([members, rows]), rows));
+    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.fill([members, rows], 1 / rows));
     return { rows: value, gradients: grads };
   });
 }

@@ -130,7 +130,7 @@ export class ProgramSurface implements Surface {
         return this.#loss(outputs, targets);
       };
       // d/dw of the mean over rows = sum over rows of (1/R) dl/dw.
-      const { value, grads } = tf.valueAndGrads(losses)([...free], tf.div(tf.ones([members, rows]), rows));
+      const { value, grads } = tf.valueAndGrads(losses)([...free], tf.fill([members, rows], 1 / rows));
       return { rows: value, gradients: grads };
     });
   }

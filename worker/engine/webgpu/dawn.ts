@@ -63,7 +63,13 @@ export interface OpenDevice {
 }
 
 /** https://www.w3.org/TR/webgpu/#buffer-usage */
-export const BUFFER_USAGE = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, storage: 0x80 } as const;
+export const BUFFER_USAGE = {
+  mapRead: 0x1,
+  copySource: 0x4,
+  copyDestination: 0x8,
+  uniform: 0x40,
+  storage: 0x80,
+} as const;
 /** https://www.w3.org/TR/webgpu/#map-mode */
 export const MAP_MODE_READ = 0x1;
 

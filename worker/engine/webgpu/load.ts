@@ -8,10 +8,14 @@ import type { LoadedBackend } from "../loaded-backend.ts";
 import { deviceBudgetBytes } from "../memory-budget.ts";
 import { processor } from "../processor.ts";
 import { loadTfjsCore } from "../tfjs-core.ts";
+import { keepBindGroups } from "./bind-groups.ts";
+import { ConstantBuffers } from "./constant-buffers.ts";
 import { mayHaveGpu } from "./gpu-files.ts";
 import { describe, openDevice, type OpenDevice } from "./dawn.ts";
 import { webgpuNoise } from "./noise.ts";
+import { OwnPrograms } from "./own-program.ts";
 import { registerPow } from "./pow.ts";
+import { registerOwnKernels } from "./register.ts";
 import { openTfjsBackend, type WebgpuBackend } from "./tfjs-backend.ts";
 
 /**
@@ -64,6 +68,10 @@ async function openOnce(tf: Tf, allowSoftware: boolean): Promise<Opened> {
   tf.registerBackend("webgpu", () => backend as never);
   configure(tf);
   registerPow(tf, backend);
+  keepBindGroups(backend.device);
+  const constants = new ConstantBuffers(backend);
+  constants.takeOver();
+  registerOwnKernels(tf, new OwnPrograms(tf, backend, constants));
   void endWithDevice(opened);
   once = { opened, backend };
   return once;

@@ -71,7 +71,7 @@ function noiseProgram(distribution: Distribution, outputShape: number[], invocat
 }
 
 /** WGSL has no 64-bit product: the high word is put together from products of 16-bit halves. */
-const PHILOX = /* wgsl */ `
+export const PHILOX = /* wgsl */ `
 fn mulHigh(x : u32, y : u32) -> u32 {
   let x0 = x & 0xffffu;
   let x1 = x >> 16u;
@@ -117,7 +117,7 @@ fn transform(words : vec4<u32>) -> vec4<f32> {
  *   -ln(1 - c) = 2 artanh s = 2 (s + s^3/3 + ...), s = c / (2 - c) <= 1/3; the first term left out is s^17/17 < 5e-10.
  * The angle is reduced in integers to |theta| <= pi/4 and a number of quarter turns; Taylor to theta^9 and theta^10.
  */
-const NORMALS = /* wgsl */ `
+export const NORMALS = /* wgsl */ `
 fn squaredRadius(word : u32) -> f32 {
   if (word < 0x80000000u) {
     return -2.0 * log((f32(word) + 0.5) * 0x1p-32f);

@@ -41,16 +41,61 @@ interface TensorData {
   resource: GpuBuffer | null;
 }
 
+/** A uniform as the backend writes it. */
+export interface TfjsUniform {
+  readonly type: string;
+  readonly data: readonly number[];
+}
+
 interface CommandEncoder {
   copyBufferToBuffer(source: GpuBuffer, from: number, target: GpuBuffer, to: number, bytes: number): void;
+  beginComputePass(descriptor: object): ComputePass;
+}
+
+export interface BindGroupLayout {
+  readonly label: string;
+}
+
+export interface ComputePipeline {
+  getBindGroupLayout(index: number): BindGroupLayout;
+}
+
+interface ComputePass {
+  setPipeline(pipeline: ComputePipeline): void;
+  setBindGroup(index: number, bindGroup: object): void;
+  dispatchWorkgroups(x: number, y?: number): void;
+}
+
+export interface BindGroupDescriptor {
+  readonly layout: BindGroupLayout;
+  readonly entries: readonly { readonly binding: number; readonly resource: { readonly buffer: GpuBuffer } }[];
+}
+
+/** The device as programs are made on it. */
+export interface ProgramDevice {
+  readonly limits: Readonly<Record<string, number>>;
+  createShaderModule(descriptor: { readonly code: string; readonly label: string }): object;
+  createComputePipeline(descriptor: {
+    readonly layout: "auto";
+    readonly compute: { readonly module: object; readonly entryPoint: string };
+  }): ComputePipeline;
+  createBindGroup(descriptor: BindGroupDescriptor): object;
 }
 
 /** What we use of `WebGPUBackend`; some of it is private there. */
 export interface WebgpuBackend {
   bufferManager: BufferPool;
+  readonly device: ProgramDevice;
   readonly queue: { writeBuffer(buffer: GpuBuffer, offset: number, data: TypedArray): void };
   readonly tensorMap: { get(dataId: object): TensorData };
   readonly commandEncoder: CommandEncoder;
+  computePassEncoder: ComputePass | null;
+  /** Programs recorded since the last submit. */
+  dispatchCountInPass: number;
+  /** Tensors of programs that are recorded and not yet submitted: their buffers wait when they are disposed of. */
+  readonly commandQueueOwnedIds: WeakSet<object>;
+  /** Released with the next submit. */
+  readonly uniformPendingDisposal: GpuBuffer[];
   readonly pipelineCache: Readonly<Record<string, unknown>>;
   ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
@@ -58,7 +103,12 @@ export interface WebgpuBackend {
   read(dataId: object): Promise<TypedArray>;
   readSync(dataId: object): TypedArray | null;
   uploadToGPU(dataId: object): void;
-  makeTensorInfo(shape: number[], dtype: "int32", values: Int32Array): TensorInfo;
+  makeUniforms(uniforms: readonly TfjsUniform[]): {
+    readonly offset: 0;
+    readonly size: number;
+    readonly buffer: GpuBuffer;
+  };
+  makeTensorInfo(shape: number[], dtype: "float32" | "int32", values?: Float32Array | Int32Array): TensorInfo;
   disposeData(dataId: object): boolean;
   runWebGPUProgram(
     program: WebgpuProgram,
