@@ -17,6 +17,7 @@ import {
   type Task,
   type Tensor,
   type Tensor3D,
+  type Tf,
 } from "../../src/catalogue/entry.ts";
 import { taskOf, type CellConfig } from "../../src/spec/cell.ts";
 import type { Engine } from "./engine.ts";
@@ -96,13 +97,16 @@ export function rowGradients(
 ): RowGradients {
   const { tf } = program.engine;
   return tf.tidy(() => {
-    const [members, rows] = [batch.targets.shape[0], batch.targets.shape[1]];
     const losses = (...leaves: Tensor[]): Tensor =>
       rowLosses(program, outputsOf(program, leaves, batch.input, bend), batch.targets);
-    // d/dw of the mean over rows = sum over rows of (1/R) dl/dw.
-    const { value, grads } = tf.valueAndGrads(losses)([...weights], tf.fill([members, rows], 1 / rows));
+    const { value, grads } = tf.valueAndGrads(losses)([...weights], sharesOfRows(tf, batch.targets));
     return { rows: value, gradients: grads };
   });
+}
+
+/** What the gradient of each member's mean loss is pulled back from, [K, R]: d/dw of the mean = sum over rows of (1/R) dl/dw. */
+export function sharesOfRows(tf: Tf, { shape }: Tensor3D): Tensor {
+  return tf.fill(shape.slice(0, 2), 1 / shape[1]);
 }
 
 /** J^T v: the outputs' Jacobian, pulled back; v is [K, R, outputWidth]. */

@@ -14,7 +14,7 @@
 import type { Tensor, Tensor3D } from "../../src/catalogue/entry.ts";
 import { outputWidth } from "../../src/catalogue/entry.ts";
 import { evaluationRows } from "../../src/spec/memory.ts";
-import { outputsOf, rowLosses, type Batch, type Program, type RowGradients } from "../engine/program.ts";
+import { outputsOf, rowLosses, sharesOfRows, type Batch, type Program, type RowGradients } from "../engine/program.ts";
 import { crossEntropy, squaredError } from "../engine/row-loss.ts";
 import { sizeOf } from "../engine/shape.ts";
 import type { FusedData, Split } from "../train/fused-data.ts";
@@ -124,13 +124,11 @@ export class ProgramSurface implements Surface {
   #gradients(free: readonly Tensor[], { input, targets }: Batch, held: readonly Tensor[]): RowGradients {
     const { tf } = this.engine;
     return tf.tidy(() => {
-      const [members, rows] = [targets.shape[0], targets.shape[1]];
       const losses = (...leaves: Tensor[]): Tensor => {
         const outputs = outputsOf(this.#program, this.#whole(leaves, held), input);
         return this.#loss(outputs, targets);
       };
-      // d/dw of the mean over rows = sum over rows of (1/R) dl/dw.
-      const { value, grads } = tf.valueAndGrads(losses)([...free], tf.fill([members, rows], 1 / rows));
+      const { value, grads } = tf.valueAndGrads(losses)([...free], sharesOfRows(tf, targets));
       return { rows: value, gradients: grads };
     });
   }

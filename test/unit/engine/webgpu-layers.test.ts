@@ -66,9 +66,9 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(
           const x = members("x", k!, [rows!, inner!]) as Tensor3D;
           const [weight, bias] = [members("weight", k!, [inner!, columns!], 1 / Math.sqrt(inner!)), members("bias", k!, [1, columns!])]; // prettier-ignore
           const dy = members("dy", k!, [rows!, columns!]);
-          if (readsData) return bothWays((w, b) => dense(tf, x, w!, b!, { ...options, readsData }), [weight, bias], () => dy); // prettier-ignore
+          if (readsData) return bothWays((w, b) => dense(tf, x, w, b, { ...options, readsData }), [weight, bias], () => dy); // prettier-ignore
           return bothWays(
-            (x, w, b) => dense(tf, x as Tensor3D, w!, b!, options),
+            (x, w, b) => dense(tf, x as Tensor3D, w, b, options),
             [x, weight, bias],
             () => dy,
           );
@@ -100,7 +100,7 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(
       };
 
       test("is its function in double precision, and so is its slope", () => {
-        const [y, dz] = read(() => bothWays((z) => activate(tf, kind, z!), [tf.tensor2d(values, [1, values.length])], tf.onesLike)); // prettier-ignore
+        const [y, dz] = read(() => bothWays((z) => activate(tf, kind, z), [tf.tensor2d(values, [1, values.length])], tf.onesLike)); // prettier-ignore
         values.forEach((z, i) => {
           // tanh is accurate beside small numbers too; Phi is to 1e-7 beside 1, times |z| for gelu.
           const tolerance = { tanh: 4e-7 * Math.abs(exact.tanh(z)), relu: 0, gelu: 2e-7 * Math.max(1, Math.abs(z)) }[
@@ -114,7 +114,7 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(
       test("gives on what is not finite", () => {
         const [y] = read(() => [activate(tf, kind, tf.tensor2d([NaN, Infinity, -Infinity, 1], [1, 4]))]);
         // gelu is taken as at -13.2 from there on.
-        expect([...y![0]!.slice(0, 3)].map((value) => (Math.abs(value) < 1e-37 ? 0 : value))).toEqual([
+        expect(y![0]!.slice(0, 3).map((value) => (Math.abs(value) < 1e-37 ? 0 : value))).toEqual([
           NaN,
           kind === "tanh" ? 1 : Infinity,
           kind === "tanh" ? -1 : 0,
@@ -136,7 +136,7 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(
             return [
               sumRows(tf, x as Tensor3D),
               ...bothWays(
-                (x, row) => addRow(tf, x as Tensor3D, row!),
+                (x, row) => addRow(tf, x as Tensor3D, row),
                 [x, row],
                 () => dy,
               ),
@@ -209,7 +209,7 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(
         };
         tf.tidy(() => {
           const given = [members("x", 2, [5, 3]), members("weight", 2, [3, 4]), members("bias", 2, [1, 4])];
-          bothWays((x, w, b) => loss(x!, w!, b!), given, tf.onesLike)[1]!.dataSync();
+          bothWays((x, w, b) => loss(x, w, b), given, tf.onesLike)[1]!.dataSync();
         });
       };
       step();

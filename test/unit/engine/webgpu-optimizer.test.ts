@@ -173,7 +173,7 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(
         const next = tf.tidy(() => {
           const inputs: Record<string, TensorInfo> = { learningRate: tf.tensor1d([0.5]) };
           sizes.forEach((size, p) => {
-            inputs[`weight${p}`] = tf.fill([1, size], p);
+            inputs[`weight${p}`] = tf.mul(tf.ones([1, size]), p);
             inputs[`gradient${p}`] = tf.reshape(tf.range(0, size), [1, size]);
           });
           const attrs = { parameters: sizes.length, slots: 0, from: 0, step: 1, factor: 1 };
