@@ -14,7 +14,7 @@ import type { BackendName } from "./loaded-backend.ts";
 const MOST_FUSED: Readonly<Record<BackendName, number>> = {
   wasm: 64,
   tensorflow: 64,
-  webgpu: 256,
+  webgpu: 512,
   "tensorflow-gpu": 512,
 };
 

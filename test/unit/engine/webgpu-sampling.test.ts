@@ -217,7 +217,8 @@ describe.skipIf(WEBGPU_MISSING !== undefined)(
     test("are left to plain operations where a device binds too few buffers for them", () => {
       const namesAt = (mostBindings: number): readonly string[] => {
         const names: string[] = [];
-        const tf = { registerKernel: ({ kernelName }: { kernelName: string }) => void names.push(kernelName) };
+        const registerKernel = ({ kernelName }: { kernelName: string }): void => void names.push(kernelName);
+        const tf = { registerKernel, getKernel: () => undefined };
         registerOwnKernels(tf as unknown as Tf, { mostBindings } as OwnPrograms);
         return names;
       };

@@ -7,6 +7,13 @@ import { sizeOf } from "../shape.ts";
 import { forEach, LANES, type OwnProgram } from "./own-program.ts";
 import type { OwnKernel } from "./register.ts";
 
+/** By its bits: NVIDIA's compiler takes `select(z, 0.0, z < 0.0)` for a maximum, which makes 0 of NaN (seen on an H100). */
+const IS_NEGATIVE = /* wgsl */ `
+fn isNegative(z : f32) -> bool {
+  let bits = bitcast<u32>(z);
+  return bits > 0x80000000u && bits <= 0xff800000u;
+}`;
+
 /**
  * What a NaN makes is NaN: where a comparison takes a branch, both give it on.
  *
@@ -16,7 +23,8 @@ import type { OwnKernel } from "./register.ts";
  */
 const VALUE = {
   none: "fn phi(z : f32) -> f32 { return z; }",
-  relu: "fn phi(z : f32) -> f32 { return select(z, 0.0, z < 0.0); }",
+  relu: /* wgsl */ `${IS_NEGATIVE}
+fn phi(z : f32) -> f32 { return select(z, 0.0, isNegative(z)); }`,
   tanh: /* wgsl */ `
 fn phi(z : f32) -> f32 {
   let q = z * z;
@@ -25,7 +33,7 @@ fn phi(z : f32) -> f32 {
   let size = (1.0 - e) / (1.0 + e);
   return select(size, -size, z < 0.0);
 }`,
-  gelu: /* wgsl */ `
+  gelu: /* wgsl */ `${IS_NEGATIVE}
 fn tailOf(size : f32) -> f32 {
   let x = size * 0.70710678;
   let u = 1.0 / (1.0 + 0.3275911 * x);
@@ -34,7 +42,7 @@ fn tailOf(size : f32) -> f32 {
 }
 fn phi(z : f32) -> f32 {
   let size = min(abs(z), 13.2);
-  return select(z, 0.0, z < 0.0) - size * tailOf(size);
+  return select(z, 0.0, isNegative(z)) - size * tailOf(size);
 }
 fn slopeOf(z : f32) -> f32 {
   let size = min(abs(z), 13.2);
@@ -108,7 +116,17 @@ const activationGrad: OwnKernel = {
   },
 };
 
+const relu: OwnKernel = {
+  bindings: 3,
+  run: (programs, { inputs }) => {
+    const [y] = [activation.run(programs, { inputs, attrs: { activation: "relu" } })].flat();
+    return y!;
+  },
+};
+
 export const activationKernels: Readonly<Record<string, OwnKernel>> = {
   OccamActivation: activation,
   OccamActivationGrad: activationGrad,
+  // TensorFlow.js's own makes 0 of NaN, too.
+  Relu: relu,
 };

@@ -1,7 +1,7 @@
 /**
  * Dense layers each way, `OccamDense` and `OccamDenseGrad`, and the two operations on biases alone, `OccamAddRow` and
- * `OccamSumRows`, as in ../wasm/dense.ts. Products are TensorFlow.js's tiled ones, which add the bias and take relu in the same
- * program; the gradient of the bias comes with that of the activation.
+ * `OccamSumRows`, as in ../wasm/dense.ts. Products are TensorFlow.js's tiled ones, which add the bias in the same program, but
+ * not their relu (activation.ts says why); the gradient of the bias comes with that of the activation.
  */
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../../src/core/errors.ts";
@@ -108,9 +108,9 @@ const dense: OwnKernel = {
     const z = shipped(programs, "_FusedMatMul", given, {
       transposeA: false,
       transposeB: false,
-      activation: kind === "relu" ? "relu" : "linear",
+      activation: "linear",
     });
-    if (kind === "none" || kind === "relu") return z;
+    if (kind === "none") return z;
     const made = activation.run(programs, { inputs: { x: z }, attrs });
     programs.release(z);
     return made;

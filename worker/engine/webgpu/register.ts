@@ -35,6 +35,7 @@ const KERNELS: Readonly<Record<string, OwnKernel>> = {
 export function registerOwnKernels(tf: Tf, programs: OwnPrograms): void {
   for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     if (kernel.bindings > programs.mostBindings) continue;
+    if ((tf.getKernel(kernelName, "webgpu") as unknown) !== undefined) tf.unregisterKernel(kernelName, "webgpu");
     tf.registerKernel({
       kernelName,
       backendName: "webgpu",
