@@ -23,7 +23,7 @@ import { push, type PushCommand, type PushReply } from "./ingest/push.ts";
 import { StreamBook } from "./ingest/stream-book.ts";
 import { Turns } from "./ingest/turns.ts";
 import { endLease, retryDue } from "./lease/attempts.ts";
-import { commit, type CommitCommand, type CommitReply } from "./lease/commit.ts";
+import { commitAll, type CommitCommand, type CommitReply } from "./lease/commit.ts";
 import { sync } from "./lease/sync.ts";
 import type { SyncCommand, SyncReply } from "./lease/sync-messages.ts";
 import { LIMITS } from "./limits.ts";
@@ -97,12 +97,19 @@ export class Coordinator {
   }
 
   async commit(command: CommitCommand): Promise<CommitReply> {
+    const [reply] = await this.commitAll([command]);
+    return reply!;
+  }
+
+  /** In their order. */
+  async commitAll(commands: readonly CommitCommand[]): Promise<readonly CommitReply[]> {
     this.#check();
     const { clock, meter } = this.hot;
     const startMs = clock.monotonicMs();
-    const reply = await commit(this.hot, command);
-    meter.committed(reply.outcome, clock.monotonicMs() - startMs);
-    return reply;
+    const replies = await commitAll(this.hot, commands);
+    const tookMs = clock.monotonicMs() - startMs;
+    for (const { outcome } of replies) meter.committed(outcome, tookMs);
+    return replies;
   }
 
   /** @param sizeBytes what the batch takes, about */

@@ -8,13 +8,13 @@ import {
   type ControlServiceServer,
   type FailureKind,
   type SyncRequest,
-  type SyncResponse,
+  SyncResponse,
 } from "../../proto/gen/occam/v1/control.ts";
 import { OccamError } from "../../src/core/errors.ts";
 import { asCellId, asLeaseToken, type WorkerId } from "../../src/core/ids.ts";
 import { agreeOnProtocol, PROTOCOL, type ProtocolRange } from "../../src/core/protocol.ts";
-import { traced } from "../../src/core/trace.ts";
 import { unary, type CallContext } from "../../src/rpc/adapters.ts";
+import { keptBuffer } from "../../src/rpc/kept-buffer.ts";
 import type { Service } from "../../src/rpc/server.ts";
 import { commitOutcome, failureKind, leasePhase } from "../../src/wire/enums.ts";
 import type { Coordinator } from "../coordinator.ts";
@@ -34,16 +34,24 @@ export function controlService(
   owners: WorkerOwners,
   protocol: ProtocolRange = PROTOCOL,
 ): Service {
-  const commitOne = async (
-    request: CommitRequest,
-    { principal, traceparent }: Pick<CallContext, "principal" | "traceparent">,
-  ): Promise<CommitResponse> => {
-    const command = decodeCommit(request, owners.claim(request.workerId, principal));
-    return traced(coordinator.hot.tracer, "Commit", traceparent, async (span) => {
-      const { outcome, detail } = await coordinator.commit(command);
-      span.set({ "occam.cell": command.cellId, "occam.worker": command.workerId, "occam.outcome": outcome });
-      return { outcome: commitOutcome.toWire(outcome), detail };
-    });
+  const commitAll = async (
+    requests: readonly CommitRequest[],
+    { principal, traceparent }: CallContext,
+  ): Promise<readonly CommitResponse[]> => {
+    const commands = requests.map((request) => decodeCommit(request, owners.claim(request.workerId, principal)));
+    const spans = commands.map(() => coordinator.hot.tracer.span("Commit", traceparent));
+    try {
+      const replies = await coordinator.commitAll(commands);
+      for (const [index, { outcome }] of replies.entries()) {
+        const { cellId, workerId } = commands[index]!;
+        spans[index]!.set({ "occam.cell": cellId, "occam.worker": workerId, "occam.outcome": outcome });
+        spans[index]!.end();
+      }
+      return replies.map(({ outcome, detail }) => ({ outcome: commitOutcome.toWire(outcome), detail }));
+    } catch (error) {
+      for (const span of spans) span.end(error);
+      throw error;
+    }
   };
   const implementation: Record<keyof typeof ControlServiceService, unknown> = {
     sync: unary<SyncRequest, SyncResponse>(async (request, context) => {
@@ -52,13 +60,23 @@ export function controlService(
       const reply = await coordinator.sync(command, context.signal);
       return encodeSync(coordinator, reply, version);
     }),
-    commit: unary<CommitRequest, CommitResponse>(commitOne),
+    commit: unary<CommitRequest, CommitResponse>(async (request, context) => {
+      const [response] = await commitAll([request], context);
+      return response!;
+    }),
     commitAll: unary<CommitAllRequest, CommitAllResponse>(async ({ commits }, context) => {
       atMost(commits.length, LIMITS.commitsPerCall, "commits");
-      return { responses: await Promise.all(commits.map((request) => commitOne(request, context))) };
+      return { responses: await commitAll(commits, context) };
     }),
   };
-  return { definition: ControlServiceService, implementation: implementation as unknown as ControlServiceServer };
+  return { definition: definition(), implementation: implementation as unknown as ControlServiceServer };
+}
+
+/** An answer with a grant has the configurations of a whole shard. */
+function definition(): typeof ControlServiceService {
+  const { sync } = ControlServiceService;
+  const responseSerialize = keptBuffer<SyncResponse>((message, writer) => SyncResponse.encode(message, writer));
+  return { ...ControlServiceService, sync: { ...sync, responseSerialize } };
 }
 
 function agreedVersion({ protocolVersion, oldestProtocolVersion }: SyncRequest, protocol: ProtocolRange): number {

@@ -1,7 +1,7 @@
 /** Does the store have, or will it have first, every record that an attempt has sent? */
 import type { LeaseToken } from "../../src/core/ids.ts";
 import type { Hot } from "../hot/hot.ts";
-import type { StreamKey, StreamKind } from "../store/change.ts";
+import type { StreamKey } from "../store/change.ts";
 import { readStream } from "./read-stream.ts";
 
 export interface SentCounts {
@@ -13,20 +13,33 @@ export interface SentCounts {
  * What is missing, in words; "" when nothing is. Appends that are written but not durable count: a result written after them
  * becomes durable with them or later.
  */
-export async function missingRecords(
+export function missingRecords(
   hot: Hot,
-  { cellKey, token }: { readonly cellKey: number; readonly token: LeaseToken },
+  cellKey: number,
+  token: LeaseToken,
+  sent: SentCounts,
+): string | Promise<string> {
+  const metrics = recordsHere(hot, { kind: "metrics", cellKey, token, sessionId: "" }, sent.metricCount);
+  const logs = recordsHere(hot, { kind: "logs", cellKey, token, sessionId: "" }, sent.logCount);
+  // Mostly both are in memory, and nothing is to be waited for.
+  if (typeof metrics === "number" && typeof logs === "number") return inWords(metrics, logs, sent);
+  return whenRead(metrics, logs, sent);
+}
+
+async function whenRead(
+  metrics: number | Promise<number>,
+  logs: number | Promise<number>,
   sent: SentCounts,
 ): Promise<string> {
-  const have = (kind: StreamKind, count: number): number | Promise<number> => {
-    if (count === 0) return 0;
-    const key = { kind, cellKey, token, sessionId: "" } as const;
-    return hot.streams.get(key)?.nextOffset ?? storedEnd(hot, key);
-  };
-  const [metricsHere, logsHere] = [have("metrics", sent.metricCount), have("logs", sent.logCount)];
-  // Mostly both are in memory, and nothing is to be waited for.
-  const metrics = typeof metricsHere === "number" ? metricsHere : await metricsHere;
-  const logs = typeof logsHere === "number" ? logsHere : await logsHere;
+  return inWords(await metrics, await logs, sent);
+}
+
+function recordsHere(hot: Hot, stream: StreamKey, sent: number): number | Promise<number> {
+  return sent === 0 ? 0 : (hot.streams.get(stream)?.nextOffset ?? storedEnd(hot, stream));
+}
+
+function inWords(metrics: number, logs: number, sent: SentCounts): string {
+  if (metrics >= sent.metricCount && logs >= sent.logCount) return "";
   const missing: string[] = [];
   if (metrics < sent.metricCount) missing.push(`${metrics} of ${sent.metricCount} metric points are here`);
   if (logs < sent.logCount) missing.push(`${logs} of ${sent.logCount} log lines are here`);

@@ -2,6 +2,7 @@
  * Where each stream ends: the offset of its next record, counting what is written but not durable yet. Streams of ended
  * attempts are forgotten once that is durable, and read from the store when they are asked for again.
  */
+import type { LeaseToken } from "../../src/core/ids.ts";
 import type { StreamKey } from "../store/change.ts";
 import type { StoredStream } from "../store/store.ts";
 
@@ -19,7 +20,8 @@ interface Entry extends HotStream {
 }
 
 export class StreamBook {
-  readonly #streams = new Map<string, Entry>();
+  /** By the key of their cell, or by their session: of one owner there are few. */
+  readonly #streams = new Map<number | string, Entry[]>();
   /** Own logs of sessions, the one that was written longest ago first. */
   readonly #ownLogs = new Map<string, StreamKey>();
   #nextStreamId: number;
@@ -31,16 +33,17 @@ export class StreamBook {
   }
 
   get(key: StreamKey): HotStream | undefined {
-    return this.#streams.get(nameOf(key));
+    return this.#streams.get(ownerOf(key))?.find((stream) => isOf(stream, key));
   }
 
   /** As the store has it, unless it has become known in the meantime. */
   open(key: StreamKey, stored: StoredStream | undefined): HotStream {
-    const name = nameOf(key);
-    const known = this.#streams.get(name);
+    const known = this.get(key);
     if (known !== undefined) return known;
     const entry = { key, ...(stored ?? this.#newStream()), underWay: 0, forgotten: false };
-    this.#streams.set(name, entry);
+    const others = this.#streams.get(ownerOf(key));
+    if (others === undefined) this.#streams.set(ownerOf(key), [entry]);
+    else others.push(entry);
     return entry;
   }
 
@@ -68,7 +71,7 @@ export class StreamBook {
   durable(stream: HotStream): void {
     const entry = stream as Entry;
     entry.underWay -= 1;
-    if (entry.forgotten) this.forget(entry.key);
+    if (entry.forgotten) this.#drop(entry);
   }
 
   newLogSeq(): number {
@@ -84,10 +87,24 @@ export class StreamBook {
 
   /** Little more is expected of it: it leaves memory once all appends to it are durable. */
   forget(key: StreamKey): void {
-    const entry = this.#streams.get(nameOf(key));
-    if (entry === undefined) return;
+    const entry = this.get(key);
+    if (entry !== undefined) this.#drop(entry as Entry);
+  }
+
+  /** Of the streams of an ended attempt. */
+  forgetAttempt(cellKey: number, token: LeaseToken): void {
+    const attempts = this.#streams.get(cellKey);
+    if (attempts === undefined) return;
+    for (const entry of attempts.filter((each) => each.key.token === token)) this.#drop(entry);
+  }
+
+  #drop(entry: Entry): void {
     entry.forgotten = true;
-    if (entry.underWay === 0) this.#streams.delete(nameOf(key));
+    if (entry.underWay > 0) return;
+    const owner = ownerOf(entry.key);
+    const others = this.#streams.get(owner)?.filter((each) => each !== entry) ?? [];
+    if (others.length > 0) this.#streams.set(owner, others);
+    else this.#streams.delete(owner);
   }
 
   #newStream(): StoredStream {
@@ -96,6 +113,10 @@ export class StreamBook {
     return { streamId, nextOffset: 0 };
   }
 }
+
+const ownerOf = ({ cellKey, sessionId }: StreamKey): number | string => (sessionId === "" ? cellKey : sessionId);
+
+const isOf = ({ key }: Entry, { kind, token }: StreamKey): boolean => key.kind === kind && key.token === token;
 
 function nameOf({ kind, cellKey, token, sessionId }: StreamKey): string {
   return `${kind}/${cellKey}/${token}/${sessionId}`;

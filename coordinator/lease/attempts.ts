@@ -9,7 +9,6 @@ import { rootKey } from "../../src/core/random.ts";
 import { figuresOf, giverOf, type HotCell } from "../hot/cell-book.ts";
 import { afterDurable, type Hot } from "../hot/hot.ts";
 import type { HotLease } from "../hot/lease-book.ts";
-import { forgetStreams } from "../ingest/forget-streams.ts";
 import { noteLine } from "../ingest/note-line.ts";
 import type { AttemptEnd } from "../store/change.ts";
 import { finishIfDone } from "../sweep/finish.ts";
@@ -43,7 +42,7 @@ export function endAttempt(hot: Hot, cell: HotCell, fault: Fault): void {
     { kind: "attempt-ended", token: event.token, cellKey: cell.key, ended: end },
     { kind: "cell-changed", cellKey: cell.key, figures: figuresOf(cell.life) },
   );
-  afterDurable(hot, () => forgetStreams(hot, cell.key, event.token));
+  afterDurable(hot, () => hot.streams.forgetAttempt(cell.key, event.token));
   if (next.kind === "pending") hot.workerNews.work();
   const { worker, token, reason } = fault;
   if (event.kind === "lost" || event.kind === "failed") {

@@ -17,7 +17,7 @@ import { LIMITS } from "../limits.ts";
 import { endAttempt } from "./attempts.ts";
 import { isUnder } from "./cell-state.ts";
 import { checkResult } from "./check-result.ts";
-import { findAttempt, type FoundAttempt } from "./find-attempt.ts";
+import { attemptInMemory, findAttempt, type FoundAttempt } from "./find-attempt.ts";
 import { noteFinding, takeResult } from "./take-result.ts";
 
 export type Fault = "failed" | "out-of-memory" | "lost" | "handed-back";
@@ -46,50 +46,113 @@ export interface CommitReply {
 /** Looks at store and memory are repeated this often when the cell moves between them; once is what ever happens. */
 const ROUNDS = 10;
 
-export async function commit(hot: Hot, command: CommitCommand): Promise<CommitReply> {
-  const { outcome, token, cellId } = command;
-  const result = outcome.kind === "result" ? checkResult(outcome.json, outcome.digest) : undefined;
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const attempt = await findAttempt(hot, token, cellId);
-    const known = attempt?.workerId === command.workerId ? attempt : undefined;
-    const answer =
-      known === undefined
-        ? { outcome: "fenced" as const, detail: "this worker was never granted this cell under this token" }
-        : outcome.kind === "result"
-          ? await decideResult(hot, command, known, outcome, result!)
-          : decideFault(hot, command, known, outcome);
-    if (answer !== undefined) {
-      await hot.writer.settled();
-      return answer;
-    }
+/**
+ * The cells of a fused shard end together. What is wrong with one of them refuses them all, before any is decided: their worker
+ * sends them one by one then.
+ * @throws OccamError "protocol" for a result that is none
+ */
+export async function commitAll(hot: Hot, commands: readonly CommitCommand[]): Promise<readonly CommitReply[]> {
+  const results = commands.map(resultOf);
+  const replies = commands.map((command, index) => decide(hot, command, results[index]));
+  const decided = replies.every(isDecided) ? replies : await Promise.all(replies.map(async (reply) => reply));
+  await hot.writer.settled();
+  return decided;
+}
+
+/** Of a command that brings a result. */
+interface Checked {
+  readonly sent: SentResult;
+  readonly result: CellResult;
+}
+
+function resultOf({ outcome }: CommitCommand): Checked | undefined {
+  if (outcome.kind !== "result") return undefined;
+  return { sent: outcome, result: checkResult(outcome.json, outcome.digest) };
+}
+
+const isDecided = (reply: CommitReply | Promise<CommitReply>): reply is CommitReply => !(reply instanceof Promise);
+
+/** At once where all that it takes is in memory, as it mostly is: to wait costs more than to decide. */
+function decide(hot: Hot, command: CommitCommand, checked: Checked | undefined): CommitReply | Promise<CommitReply> {
+  const attempt = attemptInMemory(hot, command.token, command.cellId);
+  const answer = attempt === undefined ? undefined : decideOn(hot, command, checked, attempt);
+  return answer === undefined || answer instanceof Promise ? decideLater(hot, command, checked, answer) : answer;
+}
+
+async function decideLater(
+  hot: Hot,
+  command: CommitCommand,
+  checked: Checked | undefined,
+  first: Promise<CommitReply | undefined> | undefined,
+): Promise<CommitReply> {
+  const { token, cellId } = command;
+  let answer = await first;
+  for (let round = 0; answer === undefined && round < ROUNDS; round += 1) {
+    answer = await decideOn(hot, command, checked, await findAttempt(hot, token, cellId));
   }
-  invariant(false, `cell ${cellId} is neither in memory nor ended in the store`);
+  invariant(answer !== undefined, `cell ${cellId} is neither in memory nor ended in the store`);
+  return answer;
 }
 
 /** undefined: look again. */
-async function decideResult(
+function decideOn(
   hot: Hot,
   command: CommitCommand,
+  checked: Checked | undefined,
+  attempt: FoundAttempt | undefined,
+): CommitReply | undefined | Promise<CommitReply | undefined> {
+  const { outcome, token } = command;
+  if (attempt?.workerId !== command.workerId) return NEVER_GRANTED;
+  if (outcome.kind !== "result") return decideFault(hot, command, attempt, outcome);
+  const missing = missingRecords(hot, attempt.cellKey, token, outcome);
+  return typeof missing === "string"
+    ? decideResult(hot, command, checked!, attempt, missing)
+    : decideWhenRead(hot, command, checked!, attempt, missing);
+}
+
+async function decideWhenRead(
+  hot: Hot,
+  command: CommitCommand,
+  checked: Checked,
   attempt: FoundAttempt,
-  sent: SentResult,
-  result: CellResult,
+  missing: Promise<string>,
 ): Promise<CommitReply | undefined> {
+  return decideResult(hot, command, checked, attempt, await missing);
+}
+
+/**
+ * Nothing waits from here to the write. undefined: look again.
+ * @param missing records of the attempt that are not here yet, in words; "": none
+ */
+function decideResult(
+  hot: Hot,
+  command: CommitCommand,
+  { sent, result }: Checked,
+  attempt: FoundAttempt,
+  missing: string,
+): CommitReply | undefined {
+  const { cellId, token, workerId } = command;
   const { cellKey, scope, stored } = attempt;
-  const missing = await missingRecords(hot, { cellKey, token: command.token }, sent);
-  // From here to the write nothing waits.
-  const cell = hot.cells.get(scope, command.cellId) ?? restored(hot, attempt);
+  const cell = hot.cells.get(scope, cellId) ?? restored(hot, attempt);
   if (cell === undefined) {
     if (stored?.state === "committed") return afterCommit(hot, command, cellKey, sent, stored.digest);
-    return stored?.state === "cancelled" ? { outcome: "fenced", detail: "the cell was cancelled" } : undefined;
+    return stored?.state === "cancelled" ? CANCELLED : undefined;
   }
   const { state } = cell.life;
   if (state.kind === "committed") return afterCommit(hot, command, cellKey, sent, state.digest);
-  if (state.kind === "cancelled") return { outcome: "fenced", detail: "the cell was cancelled" };
+  if (state.kind === "cancelled") return CANCELLED;
   if (missing !== "") return { outcome: "incomplete", detail: missing };
-  const salvaged = !isUnder(state, command.token);
-  takeResult(hot, cell, { ...command, json: sent.json, digest: sent.digest, result });
-  return { outcome: "committed", detail: salvaged ? `salvaged: the cell was ${state.kind}` : "" };
+  const salvaged = !isUnder(state, token);
+  takeResult(hot, cell, { workerId, cellId, token, json: sent.json, digest: sent.digest, result });
+  return salvaged ? { outcome: "committed", detail: `salvaged: the cell was ${state.kind}` } : COMMITTED;
 }
+
+const NEVER_GRANTED: CommitReply = {
+  outcome: "fenced",
+  detail: "this worker was never granted this cell under this token",
+};
+const COMMITTED: CommitReply = { outcome: "committed", detail: "" };
+const CANCELLED: CommitReply = { outcome: "fenced", detail: "the cell was cancelled" };
 
 /** A quarantined cell comes back into memory to take a late result. */
 function restored(hot: Hot, { stored }: FoundAttempt): HotCell | undefined {

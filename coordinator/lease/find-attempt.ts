@@ -22,7 +22,7 @@ export async function findAttempt(hot: Hot, token: LeaseToken, cellId: CellId): 
   return attemptInMemory(hot, token, cellId) ?? attemptInStore(hot, token, cellId);
 }
 
-function attemptInMemory(hot: Hot, token: LeaseToken, cellId: CellId): FoundAttempt | undefined {
+export function attemptInMemory(hot: Hot, token: LeaseToken, cellId: CellId): FoundAttempt | undefined {
   const lease = hot.leases.get(token);
   const member = lease?.members.get(cellId);
   if (lease === undefined || member === undefined) return undefined;

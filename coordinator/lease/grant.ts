@@ -1,10 +1,12 @@
 /** Grants: cuts shards for a worker's free slots and leases them to it. */
+import type { HotCell } from "../hot/cell-book.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { CellNeeds } from "../schedule/pending-work.ts";
 import { sweepOrder, type Standing } from "../schedule/sweep-order.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import type { WorkerSession } from "../hot/session-book.ts";
 import { LIMITS } from "../limits.ts";
+import type { CellEvent } from "./cell-state.ts";
 import { whyDeaf } from "./hearing.ts";
 import { grantedLease } from "./lease-state.ts";
 import type { SyncCommand } from "./sync-messages.ts";
@@ -41,7 +43,8 @@ function grantShard(hot: Hot, session: WorkerSession): boolean {
   const { sweepSeq, fuseKey, cells } = cut;
   const { workerId, sessionId } = session;
   const token = hot.leases.newToken();
-  for (const cell of cells) hot.cells.apply(cell, { kind: "granted", token });
+  const granted: CellEvent = { kind: "granted", token };
+  for (const cell of cells) hot.cells.apply(cell, granted);
   const state = grantedLease(hot.leaseClock.nowMs(), hot.timings);
   const { flopsPerCell } = hot.work.group(fuseKey);
   const span = hot.tracer.span("grant", cells[0]?.sweeps.find((sweep) => sweep.traceparent !== "")?.traceparent, {
@@ -118,10 +121,12 @@ function sharingWorkers(hot: Hot): number {
   return expects ? Math.max(active, hot.expectedWorkers) : active;
 }
 
-function beginRates(
-  hot: Hot,
-  cells: readonly { readonly sweeps: readonly { rate: { begin(nowMs: number): void } }[] }[],
-): void {
+function beginRates(hot: Hot, cells: readonly HotCell[]): void {
   const nowMs = hot.clock.monotonicMs();
-  for (const sweep of new Set(cells.flatMap((cell) => cell.sweeps))) sweep.rate.begin(nowMs);
+  let begun: readonly Sweep[] | undefined;
+  for (const { sweeps } of cells) {
+    // Cells of the same sweeps share the list.
+    if (sweeps !== begun) for (const sweep of sweeps) sweep.rate.begin(nowMs);
+    begun = sweeps;
+  }
 }

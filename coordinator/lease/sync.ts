@@ -12,6 +12,7 @@ import type { HotLease } from "../hot/lease-book.ts";
 import type { WorkerSession } from "../hot/session-book.ts";
 import { LIMITS } from "../limits.ts";
 import { endLease } from "./attempts.ts";
+import type { CellEvent } from "./cell-state.ts";
 import { fillSlots } from "./grant.ts";
 import { afterHeard, HEARS } from "./hearing.ts";
 import type { Held, SyncCommand, SyncReply } from "./sync-messages.ts";
@@ -80,9 +81,8 @@ function renew(hot: Hot, session: WorkerSession, held: readonly Held[]): void {
     hot.leases.list(lease, nowMs, progress);
     if (!first) continue;
     hot.sessions.heard(session, HEARS);
-    for (const { cell, ended } of lease.members.values()) {
-      if (ended === undefined) hot.cells.apply(cell, { kind: "listed", token });
-    }
+    const listed: CellEvent = { kind: "listed", token };
+    for (const { cell, ended } of lease.members.values()) if (ended === undefined) hot.cells.apply(cell, listed);
   }
 }
 

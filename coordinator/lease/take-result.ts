@@ -5,7 +5,6 @@ import type { CellResult } from "../../src/result/cell-result.ts";
 import type { HotCell } from "../hot/cell-book.ts";
 import { afterDurable, type Hot } from "../hot/hot.ts";
 import { noteLine } from "../ingest/note-line.ts";
-import { forgetStreams } from "../ingest/forget-streams.ts";
 import type { ResultRecord } from "../store/change.ts";
 import { finishIfDone } from "../sweep/finish.ts";
 import { closeMember } from "./attempts.ts";
@@ -48,7 +47,7 @@ export function takeResult(hot: Hot, cell: HotCell, accepted: Accepted): void {
   hot.workerChanges.changed();
   afterDurable(hot, () => {
     hot.cells.evict(cell);
-    forgetStreams(hot, cell.key, token);
+    hot.streams.forgetAttempt(cell.key, token);
   });
 }
 

@@ -38,6 +38,18 @@ export class ConfigParts {
   /** Configurations by their lists of parts. */
   async textsOf(db: Kysely<Tables>, lists: readonly string[]): Promise<readonly string[]> {
     const parsed = lists.map((list) => JSON.parse(list) as readonly (string | number)[]);
+    const isKnown = (part: string | number): boolean => typeof part === "string" || this.#textOf.has(part);
+    const known = parsed.every((list) => list.every(isKnown)) ? this.#textOf : await this.#textsWith(db, parsed);
+    return parsed.map((list) =>
+      list.map((part) => (typeof part === "string" ? part : (known.get(part) ?? lostPart(part)))).join(""),
+    );
+  }
+
+  /** Of all these parts, apart from those that are kept: which of them are may change while the others are read. */
+  async #textsWith(
+    db: Kysely<Tables>,
+    parsed: readonly (readonly (string | number)[])[],
+  ): Promise<ReadonlyMap<number, string>> {
     const known = new Map<number, string>();
     const missing = new Set<number>();
     for (const part of parsed.flat()) {
@@ -55,9 +67,7 @@ export class ConfigParts {
       for (const { part_id, text } of rows) known.set(part_id, text);
       this.learn(rows.map(({ part_id, text }) => [text, part_id]));
     }
-    return parsed.map((list) =>
-      list.map((part) => (typeof part === "string" ? part : (known.get(part) ?? lostPart(part)))).join(""),
-    );
+    return known;
   }
 }
 

@@ -4,7 +4,11 @@ import type { CellLink } from "./change.ts";
 /** Shorter runs are cheaper one by one. */
 const RUN_MIN = 8;
 
-export function runsOf(keys: readonly number[]): {
+/** @param runMin keys of a run, at the least */
+export function runsOf(
+  keys: readonly number[],
+  runMin = RUN_MIN,
+): {
   readonly runs: readonly (readonly [first: number, last: number])[];
   readonly singles: readonly number[];
 } {
@@ -14,7 +18,7 @@ export function runsOf(keys: readonly number[]): {
   for (let from = 0; from < sorted.length;) {
     let to = from;
     while (sorted[to + 1] === sorted[to]! + 1) to += 1;
-    if (to - from + 1 >= RUN_MIN) runs.push([sorted[from]!, sorted[to]!]);
+    if (to - from + 1 >= runMin) runs.push([sorted[from]!, sorted[to]!]);
     else singles.push(...sorted.subarray(from, to + 1));
     from = to + 1;
   }

@@ -6,8 +6,10 @@
  */
 import { sql, type Insertable, type Kysely } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
+import { addAttempts, endAttempts, type NewAttempts } from "./attempt-rows.ts";
+import { int8 } from "./int8.ts";
 import { listText } from "./list-text.ts";
-import type { CellLink, Change, LogLine, ResultRecord } from "./change.ts";
+import type { AttemptEnd, CellLink, Change, LogLine, ResultRecord } from "./change.ts";
 import type { NewParts } from "./config-parts.ts";
 import { linkRunsOf, runsOf, type LinkRun } from "./key-runs.ts";
 import { NAME_CHARS } from "./narrow-cells.ts";
@@ -28,7 +30,6 @@ const INSERT_ORDER = [
   "sweep_cell",
   "session",
   "lease",
-  "attempt",
   "result",
   "finding",
   "stream",
@@ -56,7 +57,9 @@ export class WriteBatch {
   /** How often each cell was granted. */
   readonly #granted = new Map<number, number>();
   readonly #leaseEnds = new Map<number, RowChange<"lease">>();
-  readonly #attemptEnds = new Map<string, RowChange<"attempt">>();
+  /** By token and the key of the cell. */
+  readonly #attemptEnds = new Map<number, Map<number, AttemptEnd>>();
+  readonly #grants: NewAttempts[] = [];
   readonly #newStreams = new Map<number, Row<"stream">>();
   readonly #streamMoves = new Map<number, { readonly from: number; to: number }>();
 
@@ -112,6 +115,7 @@ export class WriteBatch {
   async finish(): Promise<void> {
     for (const [text, part_id] of this.#parts.added) this.#insert("config_part", { part_id, text });
     for (const table of INSERT_ORDER) await this.#insertAll(table);
+    await addAttempts(this.#db, this.#rows, this.#grants);
     await this.#nameCells();
     await this.#linkRuns();
     await this.#upsertFuseGroups();
@@ -122,7 +126,7 @@ export class WriteBatch {
     await this.#setCellState(this.#committed, "committed");
     await this.#countGrants();
     await this.#update("lease", this.#leaseEnds);
-    await this.#update("attempt", this.#attemptEnds);
+    await endAttempts(this.#db, this.#rows, this.#attemptEnds);
     await this.#moveStreams();
   }
 
@@ -209,15 +213,14 @@ export class WriteBatch {
       ended: null,
       ended_ms: null,
     });
-    for (const cellKey of change.cellKeys) {
-      this.#insert("attempt", { token, cell_key: cellKey, ended: null });
-      this.#granted.set(cellKey, (this.#granted.get(cellKey) ?? 0) + 1);
-    }
+    this.#grants.push({ token, cellKeys: change.cellKeys });
+    for (const cellKey of change.cellKeys) this.#granted.set(cellKey, (this.#granted.get(cellKey) ?? 0) + 1);
   }
 
   #endAttempt({ token, cellKey, ended }: Of<"attempt-ended">): void {
-    const where = { token: Number(token), cell_key: cellKey };
-    this.#attemptEnds.set(`${token}/${cellKey}`, { where, set: { ended } });
+    const ends = this.#attemptEnds.get(Number(token));
+    if (ends === undefined) this.#attemptEnds.set(Number(token), new Map([[cellKey, ended]]));
+    else ends.set(cellKey, ended);
   }
 
   #endLease({ token, ended, endedMs }: Of<"lease-ended">): void {
@@ -258,7 +261,7 @@ export class WriteBatch {
 
   #insert<T extends (typeof INSERT_ORDER)[number]>(table: T, row: Row<T>): void {
     // Into the row itself, which was made for this: a copy costs as much as its seal.
-    if (isSealed(table)) Object.assign(row, { crc: sealOf(table, row) });
+    if (isSealed(table)) (row as { crc?: number }).crc = sealOf(table, row);
     (this.#inserts[table] as Row<T>[]).push(row);
   }
 
@@ -414,9 +417,6 @@ function lineRow(streamId: number, place: number, line: LogLine): Row<"log_line"
     fields_json: line.fieldsJson,
   };
 }
-
-/** PostgreSQL takes a bare parameter in a list of columns for a text. */
-const int8 = (value: number) => sql`cast(${value} as bigint)`;
 
 /** Keys of one statement, at the most; SQLite binds 32,766 and PostgreSQL 65,535. */
 const KEYS_MAX = 10_000;

@@ -9,23 +9,42 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  * as 0. Keys whose value is undefined are left out. Throws on NaN and infinities.
  */
 export function canonicalJson(value: Json): string {
+  // What was parsed from a canonical text, mostly.
+  return isInOrder(value) ? JSON.stringify(value) : ordered(value);
+}
+
+/** `JSON.stringify` writes it as it is to be: keys ascend, and there is nothing that it would leave out or replace. */
+function isInOrder(value: Json | undefined): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (value === undefined || value === null || typeof value !== "object") return value !== undefined;
+  if (Array.isArray(value)) return value.every(isInOrder);
+  const record = value as { readonly [key: string]: Json | undefined };
+  let last: string | undefined;
+  for (const key in record) {
+    if ((last !== undefined && last > key) || !isInOrder(record[key])) return false;
+    last = key;
+  }
+  return true;
+}
+
+function ordered(value: Json): string {
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw new OccamError("internal", `a number of a canonical form is ${value}`);
     // As JSON.stringify writes it, and -0 as "0".
     return String(value);
   }
   if (value === null || typeof value !== "object") return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item)).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map((item: Json) => ordered(item)).join(",")}]`;
   const record = value as { readonly [key: string]: Json | undefined };
   let text = "";
   for (const key of sortedKeys(record)) {
     const field = record[key];
-    if (field !== undefined) text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${canonicalJson(field)}`;
+    if (field !== undefined) text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${ordered(field)}`;
   }
   return `{${text}}`;
 }
 
-/** What was parsed from a canonical text is sorted already. */
+/** Mostly they are sorted already. */
 function sortedKeys(record: object): readonly string[] {
   const keys = Object.keys(record);
   for (let at = 1; at < keys.length; at += 1) if (keys[at - 1]! > keys[at]!) return keys.sort();

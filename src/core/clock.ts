@@ -16,6 +16,11 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   sleep: (ms, signal) => sleepBy(systemClock, ms, signal),
   after: (ms, callback) => {
+    if (ms <= 0) {
+      // A timer is a millisecond at the least.
+      const turn = setImmediate(callback);
+      return () => clearImmediate(turn);
+    }
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);
   },

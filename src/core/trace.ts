@@ -22,8 +22,10 @@ export interface Tracer {
   close(): Promise<void>;
 }
 
+const NO_SPAN: Span = { traceparent: "", set: () => undefined, end: () => undefined };
+
 export const NO_TRACER: Tracer = {
-  span: (_name, parent = "") => ({ traceparent: parent, set: () => undefined, end: () => undefined }),
+  span: (_name, parent = "") => (parent === "" ? NO_SPAN : { ...NO_SPAN, traceparent: parent }),
   close: () => Promise.resolve(),
 };
 

@@ -1,6 +1,7 @@
 /** What one committed attempt of a cell says: made by a worker, kept by the coordinator, read by reports. */
 import { z } from "zod";
 import { canonicalJson, sha256Hex } from "../core/canonical-json.ts";
+import { exactly } from "./exact.ts";
 
 /** A finite number, or null where there is none (not applicable, or not finite: the status and reason say which). */
 const figure = z.number().nullable();
@@ -99,6 +100,9 @@ export const cellResultSchema = z.object({
   dropped: z.object({ points: z.number().int(), lines: z.number().int() }).exactOptional(),
 });
 export type CellResult = z.infer<typeof cellResultSchema>;
+
+/** A result with no field that is not its own; where it says no, the schema says why. */
+export const isCellResult = exactly(cellResultSchema);
 
 /** SHA-256 over what must be equal in every run of a cell on one kind of backend. */
 export function resultDigest(result: CellResult): string {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { CommitRequest } from "../../proto/gen/occam/v1/control.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
 import { OccamError } from "../core/errors.ts";
-import { cellResultSchema, resultDigest, type CellResult } from "../result/cell-result.ts";
+import { cellResultSchema, isCellResult, resultDigest, type CellResult } from "../result/cell-result.ts";
 import { failureKind, type FailureName } from "./enums.ts";
 
 export type CellOutcome =
@@ -48,8 +48,7 @@ export function outcomeFromWire(outcome: CommitRequest["outcome"]): CellOutcome 
       throw new OccamError("protocol", "a commit without an outcome");
     case "result": {
       const { json, digest, metricCount, logCount } = outcome.value;
-      const result = resultFromJson(json);
-      const actual = resultDigest(result);
+      const { result, digest: actual } = readResult(json);
       if (actual !== digest) throw new OccamError("protocol", `the result's digest is ${actual}, not ${digest}`);
       return { kind: "result", result, metricCount: Number(metricCount), logCount: Number(logCount) };
     }
@@ -65,6 +64,13 @@ export function resultToJson(result: CellResult): string {
   return canonicalJson(result);
 }
 
+/** A result and the digest that it has. */
+export function readResult(json: string): { readonly result: CellResult; readonly digest: string } {
+  const result = resultFromJson(json);
+  return { result, digest: resultDigest(result) };
+}
+
+/** Of a text of `resultToJson` the fields stay in their order, which is that of the digest. */
 export function resultFromJson(json: string): CellResult {
   let value: unknown;
   try {
@@ -72,6 +78,7 @@ export function resultFromJson(json: string): CellResult {
   } catch (error) {
     throw new OccamError("protocol", "a result is no JSON", { cause: error });
   }
+  if (isCellResult(value)) return value;
   const parsed = cellResultSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new OccamError("protocol", `a result is not valid: ${z.prettifyError(parsed.error)}`);

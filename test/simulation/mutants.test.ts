@@ -180,13 +180,17 @@ const MUTANTS: readonly Mutant[] = [
       [
         "../../coordinator/lease/commit.ts",
         (real) => ({
-          commit: async (
+          commitAll: async (
             hot: { leases: { get(token: bigint): { state: { kind: string } } | undefined } },
-            command: Commit,
+            commands: readonly Commit[],
           ) => {
-            const lives = (hot.leases.get(command.token)?.state.kind ?? "ended") !== "ended";
-            if (command.outcome.kind === "result" && !lives) return { outcome: "fenced", detail: "too late" };
-            return (real["commit"] as (...given: unknown[]) => unknown)(hot, command);
+            const commitAll = real["commitAll"] as (...given: unknown[]) => Promise<readonly unknown[]>;
+            const late = { outcome: "fenced", detail: "too late" };
+            const replyTo = async (command: Commit): Promise<unknown> => {
+              const lives = (hot.leases.get(command.token)?.state.kind ?? "ended") !== "ended";
+              return command.outcome.kind === "result" && !lives ? late : (await commitAll(hot, [command]))[0];
+            };
+            return Promise.all(commands.map(replyTo));
           },
         }),
       ],
