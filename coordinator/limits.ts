@@ -15,8 +15,8 @@ export const LIMITS = {
   submissions: 8,
   /** Name of a spec's file. */
   fileNameChars: 1_024,
-  /** Points of a grid that become cells in one transaction: of the pages that it writes, more rows share one; it takes 0.2 s. */
-  expandChunk: 16_384,
+  /** Points of a grid that become cells in one transaction: of the pages that it writes, more rows share one. */
+  expandChunk: 65_536,
   /** How long they are made between two turns of the event loop: as much as a heartbeat may wait. */
   expandSliceMs: 8,
   /** Ids and other short texts come from our own programs; a longer one is none. */

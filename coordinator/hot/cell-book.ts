@@ -62,12 +62,6 @@ export class CellBook {
     this.#work = work;
   }
 
-  newKey(): number {
-    const key = this.#nextKey;
-    this.#nextKey += 1;
-    return key;
-  }
-
   get size(): number {
     return this.#cells.size;
   }
@@ -90,9 +84,13 @@ export class CellBook {
     return this.#waiting;
   }
 
-  addNew(cell: NewCell, sweep: Sweep): HotCell {
+  /** Of the sweep's scope, under a new key. */
+  addNew({ id, arm }: NewCell, sweep: Sweep): HotCell {
     const last = this.#lastList;
-    return this.#add(cell, NEW_CELL, last?.length === 1 && last[0] === sweep ? last : [sweep]);
+    const sweeps = last?.length === 1 && last[0] === sweep ? last : [sweep];
+    const key = this.#nextKey;
+    this.#nextKey += 1;
+    return this.#add({ key, id, scope: sweep.record.scope, fuseKey: arm.fuseKey }, NEW_CELL, sweeps);
   }
 
   /** Back into memory, as it was stored. Its sweeps have counted it already. */

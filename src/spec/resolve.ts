@@ -8,7 +8,7 @@ import type { CellConfig } from "./cell.ts";
 import { estimateConfigOf } from "./estimate-section.ts";
 import type { Expression, PointContext } from "./expression.ts";
 import type { FieldValue } from "./field.ts";
-import type { Place } from "./grid.ts";
+import type { Place, SubGrid } from "./grid.ts";
 import type { Override } from "./override.ts";
 import { replicateSeed } from "./read-seeds.ts";
 import { SECTION_NAMES, type ScaleOwner, type SectionName } from "./sections.ts";
@@ -148,8 +148,6 @@ export function isKept(draft: Draft, rules: Rules): boolean {
  * Explicit seeds are shared by all arms; a replicate's seed comes from its point.
  * @param seedless the canonical text of the point without its seed
  */
-export function seedOf(place: Place, seedless: () => string): string {
-  const { seeds } = place.subGrid;
-  if (seeds.kind === "shared") return String(seeds.values.at(place.replicate));
-  return replicateSeed(seedless(), place.replicate);
+export function seedOf({ seeds }: SubGrid, replicate: number, seedless: string): string {
+  return seeds.kind === "shared" ? String(seeds.values.at(replicate)) : replicateSeed(seedless, replicate);
 }
