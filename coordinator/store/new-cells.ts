@@ -50,9 +50,9 @@ class NewRows {
   readonly cells: Insertable<Tables["cell"]>[] = [];
 
   add(key: number, scope: string, { id, arm, own }: NewCell, parts: NewParts): void {
-    const config = { cell_key: key, parts: parts.listOf(arm, own) };
-    // Into the row itself, which was made for this: a copy costs as much as its seal.
-    this.configs.push(Object.assign(config, { crc: sealOf("config", config) }));
+    const config = { cell_key: key, parts: parts.listOf(arm, own), crc: 0 };
+    config.crc = sealOf("config", config);
+    this.configs.push(config);
     this.cells.push({
       cell_key: key,
       cell_id: id,

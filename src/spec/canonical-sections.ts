@@ -3,8 +3,8 @@
  * each section's text is made once; the whole is what `canonicalCell` writes, at a tenth of its cost. Cells that differ in their
  * seed alone share all but the seed's field.
  */
-import { canonicalJson, sha256Hex, type Json } from "../core/canonical-json.ts";
-import { asCellId, type CellId, type FuseKey } from "../core/ids.ts";
+import { canonicalJson, type Json } from "../core/canonical-json.ts";
+import type { FuseKey } from "../core/ids.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
 import { fuseKeyOf, type CellConfig } from "./cell.ts";
 import type { SeedlessConfig } from "./resolve.ts";
@@ -103,9 +103,4 @@ export function armTexts({ architecture, data, estimate, optimizer, regulariser,
     after: [`"${train}`],
     seedless: head + train,
   };
-}
-
-/** The id that `cellOf` gives. */
-export function cellIdOf({ idBefore, idAfter }: ArmTexts, seed: string): CellId {
-  return asCellId(sha256Hex(`${idBefore}${seed}${idAfter}`));
 }

@@ -6,11 +6,11 @@
  * 2. `at(i)` costs the number of axes; nothing of the grid is expanded.
  * 3. `points()` gives each cell once.
  */
-import { canonicalJson } from "../core/canonical-json.ts";
+import { canonicalJson, PrefixHash } from "../core/canonical-json.ts";
 import { messageOf, OccamError } from "../core/errors.ts";
-import type { CellId, FuseKey } from "../core/ids.ts";
+import { asCellId, type CellId, type FuseKey } from "../core/ids.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
-import { armTexts, CanonicalSections, cellIdOf, type ArmTexts } from "./canonical-sections.ts";
+import { armTexts, CanonicalSections, type ArmTexts } from "./canonical-sections.ts";
 import type { Cell } from "./cell.ts";
 import { architectureOf, datasetOf } from "../catalogue/registry.ts";
 import { Columns, type AxisInfo, type Point } from "./columns.ts";
@@ -95,6 +95,8 @@ export class LazySweep implements SweepSpec {
   readonly #columns: Columns;
   readonly #canonical = new CanonicalSections();
   #lastRun: Run | undefined;
+  readonly #idHash = new PrefixHash();
+  readonly #seedHash = new PrefixHash();
   /** Only some points were checked when the file was read. */
   readonly #wasSampled: boolean;
   /** Pairs of architecture and data that were checked since. */
@@ -132,8 +134,8 @@ export class LazySweep implements SweepSpec {
       if (run.draft === undefined) return undefined;
       if (this.#rules.where.length > 0 && !isKept(draftAt(run, index), this.#rules)) return undefined;
       const arm = (run.arm ??= this.#armOf(run.draft));
-      const seed = seedOf(run.draft.place.subGrid, replicateAt(run, index), arm.texts.seedless);
-      return { id: cellIdOf(arm.texts, seed), seed, arm };
+      const seed = seedOf(run.draft.place.subGrid, replicateAt(run, index), arm.texts.seedless, this.#seedHash);
+      return { id: this.#idOf(arm, seed), seed, arm };
     } catch (error) {
       if (error instanceof OccamError && error.code === "internal") throw error;
       // A combination that the checks of a large grid did not visit.
@@ -141,6 +143,11 @@ export class LazySweep implements SweepSpec {
         cause: error,
       });
     }
+  }
+
+  /** The one that `cellOf` gives. */
+  #idOf({ texts: { idBefore, idAfter } }: Arm, seed: string): CellId {
+    return asCellId(this.#idHash.hex(idBefore, seed + idAfter));
   }
 
   /** What the points of a run share is made once. */
