@@ -9,7 +9,7 @@ export const LIMITS = {
   sweepPoints: 20_000_000,
   /** A spec is read by people; a longer one is a mistake or an attack. */
   specBytes: SPEC_LIMIT_BYTES,
-  /** Cells that are not ended, of all sweeps together: they are in memory, some 600 bytes each. */
+  /** Cells that are not ended, of all sweeps together: they are in memory, some 300 bytes each. */
   openCells: 2_000_000,
   /** Submissions that are expanded at once; each holds its spec and a part of its grid. */
   submissions: 8,

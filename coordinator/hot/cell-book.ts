@@ -162,7 +162,7 @@ export class CellBook {
   }
 
   #entry(cell: HotCell): Entry {
-    return cell as Entry;
+    return cell;
   }
 
   #enqueue(entry: Entry): void {

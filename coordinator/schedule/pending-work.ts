@@ -50,7 +50,7 @@ export interface Cut<C> {
 }
 
 /** Where a pending cell stands. */
-export interface WorkQueue<C> {
+export interface WorkQueue {
   readonly sweepSeq: number;
   readonly fuseKey: FuseKey;
   readonly needs: CellNeeds;
@@ -62,12 +62,12 @@ export interface WorkQueue<C> {
  */
 export interface Queued<C> {
   /** undefined: it is not pending. */
-  queue: WorkQueue<C> | undefined;
+  queue: WorkQueue | undefined;
   before: C | undefined;
   after: C | undefined;
 }
 
-interface Queue<C> extends WorkQueue<C> {
+interface Queue<C> extends WorkQueue {
   first: C | undefined;
   last: C | undefined;
   size: number;

@@ -49,9 +49,12 @@ export function newCell(named: number, fuseKey = FUSE_KEY): NewCell {
   return { id: idOf(named), arm: { fuseKey, before: [], after: [] }, own: `{"cell":${named}}` };
 }
 
-export function cellAdded(key: number, cell = newCell(key), scope = ""): Change {
-  return { kind: "cells-added", scope, firstKey: key, cells: [cell] };
+/** Cells whose keys follow one another. */
+export function cellsAdded(firstKey: number, cells: readonly NewCell[], scope = ""): Change {
+  return { kind: "cells-added", scope, firstKey, cells };
 }
+
+export const cellAdded = (key: number, cell = newCell(key), scope = ""): Change => cellsAdded(key, [cell], scope);
 
 /** A sweep with these cells, whose grid indices are their keys. */
 export function sweepWith(keys: readonly number[], seq = 1, scope = ""): readonly Change[] {

@@ -1,10 +1,11 @@
 /** What every store gives back: for a start of the coordinator, by key, and in pages. */
 import { describe, expect, it } from "vitest";
-import type { CellArm, Change, NewCell } from "../../coordinator/store/change.ts";
+import type { CellArm, Change } from "../../coordinator/store/change.ts";
 import type { LogQuery, StoredCell } from "../../coordinator/store/store.ts";
 import { asFuseKey, asSessionId, asWorkerId } from "../../src/core/ids.ts";
 import {
   cellAdded,
+  cellsAdded,
   committed,
   FUSE_KEY,
   granted,
@@ -90,15 +91,12 @@ describeStores(({ apply, store }) => {
         scope: key > 20 ? "s" : "",
         fuseKey: key % 3 === 0 ? other : FUSE_KEY,
       }));
-      const added = (scope: string, from: number, to: number): Change => {
-        const some = cells.slice(from - 1, to).map(({ key, fuseKey }) => newCell(key, fuseKey));
-        return { kind: "cells-added", scope, firstKey: from, cells: some };
-      };
+      const added = cells.map(({ key, fuseKey }) => newCell(key, fuseKey));
       await apply(
         { kind: "sweep-added", sweep: sweepRecord(1) },
         { kind: "sweep-added", sweep: sweepRecord(2) },
-        added("", 1, 20),
-        added("s", 21, 40),
+        cellsAdded(1, added.slice(0, 20)),
+        cellsAdded(21, added.slice(20), "s"),
         { kind: "cells-linked", sweepSeq: 1, links: linkRuns(keys, 100) },
         linksOf([5, ...keys.slice(9, 25)], 2),
         { kind: "cells-cancelled", cellKeys: [7, 33] },
@@ -308,20 +306,14 @@ describeStores(({ apply, store }) => {
         before: [`{"architecture":{"kind":"mlp","depth":${depth}}`],
         after: [',"train":{"batch":8,"evalEvery":10,"steps":10}', ',"z":0}'],
       });
-      const config = (text: string): string => {
-        const { before, after } = arm(text.length);
-        return [...before, `,"b":"${text}"`, ...after].join("");
-      };
-      const cell = (key: number, text: string): NewCell => ({
-        id: idOf(key),
-        arm: arm(text.length),
-        own: `,"b":"${text}"`,
-      });
+      const config = (text: string): string =>
+        [...arm(text.length).before, `,"b":"${text}"`, ...arm(text.length).after].join("");
+      const cell = (key: number, text: string) => ({ id: idOf(key), arm: arm(text.length), own: `,"b":"${text}"` });
       await apply(sweepWith([1]));
       const fails = [cellAdded(2, cell(2, "one")), cellAdded(1)];
       await expect(apply(fails)).rejects.toThrow();
-      await apply({ kind: "cells-added", scope: "", firstKey: 3, cells: [cell(3, "two"), cell(4, "and")] });
-      await apply({ kind: "cells-added", scope: "", firstKey: 5, cells: [cell(5, "one"), cell(6, "other")] });
+      await apply(cellsAdded(3, [cell(3, "two"), cell(4, "and")]));
+      await apply(cellsAdded(5, [cell(5, "one"), cell(6, "other")]));
       const expected = new Map([
         [1, '{"cell":1}'],
         [3, config("two")],
