@@ -9,14 +9,14 @@ export const LIMITS = {
   sweepPoints: 20_000_000,
   /** A spec is read by people; a longer one is a mistake or an attack. */
   specBytes: SPEC_LIMIT_BYTES,
-  /** Cells that are not ended, of all sweeps together: they are in memory, some 600 bytes each. */
+  /** Cells that are not ended, of all sweeps together: they are in memory, some 300 bytes each. */
   openCells: 2_000_000,
   /** Submissions that are expanded at once; each holds its spec and a part of its grid. */
   submissions: 8,
   /** Name of a spec's file. */
   fileNameChars: 1_024,
-  /** Points of a grid that become cells in one transaction: of the pages that it writes, more rows share one; it takes 0.2 s. */
-  expandChunk: 16_384,
+  /** Points of a grid that become cells in one transaction: of the pages that it writes, more rows share one. */
+  expandChunk: 65_536,
   /** How long they are made between two turns of the event loop: as much as a heartbeat may wait. */
   expandSliceMs: 8,
   /** Ids and other short texts come from our own programs; a longer one is none. */

@@ -21,13 +21,13 @@ import {
   type CellState,
   type CellStateKind,
 } from "../lease/cell-state.ts";
-import type { CellNeeds, PendingWork, WorkQueue } from "../schedule/pending-work.ts";
+import type { CellNeeds, PendingWork, Queued } from "../schedule/pending-work.ts";
 import type { CellFigures, NewCell, StoredCellState } from "../store/change.ts";
 import type { StoredCell } from "../store/store.ts";
 import { CellIndex } from "./cell-index.ts";
 import type { Sweep } from "./sweep.ts";
 
-export interface HotCell {
+export interface HotCell extends Queued<HotCell> {
   readonly key: number;
   readonly id: CellId;
   readonly scope: string;
@@ -40,7 +40,6 @@ export interface HotCell {
 interface Entry extends HotCell {
   life: CellLife;
   sweeps: readonly Sweep[];
-  queue: WorkQueue<HotCell> | undefined;
 }
 
 /** Of a cell that was cancelled before it ever ran: a million of them share it. */
@@ -60,12 +59,6 @@ export class CellBook {
   constructor(nextKey: number, work: PendingWork<HotCell>) {
     this.#nextKey = nextKey;
     this.#work = work;
-  }
-
-  newKey(): number {
-    const key = this.#nextKey;
-    this.#nextKey += 1;
-    return key;
   }
 
   get size(): number {
@@ -90,9 +83,13 @@ export class CellBook {
     return this.#waiting;
   }
 
-  addNew(cell: NewCell, sweep: Sweep): HotCell {
+  /** Of the sweep's scope, under a new key. */
+  addNew({ id, arm }: NewCell, sweep: Sweep): HotCell {
     const last = this.#lastList;
-    return this.#add(cell, NEW_CELL, last?.length === 1 && last[0] === sweep ? last : [sweep]);
+    const sweeps = last?.length === 1 && last[0] === sweep ? last : [sweep];
+    const key = this.#nextKey;
+    this.#nextKey += 1;
+    return this.#add({ key, id, scope: sweep.record.scope, fuseKey: arm.fuseKey }, NEW_CELL, sweeps);
   }
 
   /** Back into memory, as it was stored. Its sweeps have counted it already. */
@@ -119,7 +116,7 @@ export class CellBook {
       sweep.countIn(next);
       sweep.changes.changed();
     }
-    this.#dequeue(entry);
+    this.#work.remove(entry);
     entry.life = next;
     this.#enqueue(entry);
     if (next.state.kind === "retry-wait") this.#waiting.add(entry);
@@ -130,7 +127,7 @@ export class CellBook {
   /** Its sweeps have changed: their states, who is paused, what comes first. */
   requeue(cell: HotCell): void {
     const entry = this.#entry(cell);
-    this.#dequeue(entry);
+    this.#work.remove(entry);
     this.#enqueue(entry);
   }
 
@@ -147,7 +144,17 @@ export class CellBook {
     counted = false,
   ): HotCell {
     const { key, id, scope, fuseKey } = cell;
-    const entry: Entry = { key, id, scope, fuseKey, life, sweeps: this.#list(sweeps), queue: undefined };
+    const entry: Entry = {
+      key,
+      id,
+      scope,
+      fuseKey,
+      life,
+      sweeps: this.#list(sweeps),
+      queue: undefined,
+      before: undefined,
+      after: undefined,
+    };
     this.#cells.add(entry);
     if (!counted) for (const sweep of sweeps) sweep.countIn(life);
     this.#enqueue(entry);
@@ -155,19 +162,13 @@ export class CellBook {
   }
 
   #entry(cell: HotCell): Entry {
-    return cell as Entry;
+    return cell;
   }
 
   #enqueue(entry: Entry): void {
     if (entry.life.state.kind !== "pending") return;
     const sweep = giverOf(entry.sweeps);
-    if (sweep !== undefined) entry.queue = this.#work.add(sweep.seq, entry.fuseKey, needsOf(entry.life), entry);
-  }
-
-  #dequeue(entry: Entry): void {
-    if (entry.queue === undefined) return;
-    this.#work.remove(entry.queue, entry);
-    entry.queue = undefined;
+    if (sweep !== undefined) this.#work.add(sweep.seq, entry.fuseKey, needsOf(entry.life), entry);
   }
 
   #list(sweeps: readonly Sweep[]): readonly Sweep[] {

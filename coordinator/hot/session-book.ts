@@ -34,6 +34,8 @@ export interface WorkerSession {
   readonly capabilities: WorkerCapabilities;
   readonly committed: number;
   readonly hearing: Hearing;
+  /** Its arrival is durable. */
+  readonly isStored: boolean;
 }
 
 interface Entry extends WorkerSession {
@@ -44,6 +46,7 @@ interface Entry extends WorkerSession {
   capabilities: WorkerCapabilities;
   committed: number;
   hearing: Hearing;
+  isStored: boolean;
 }
 
 /** So that the numbers of replies grow over restarts without being stored: 2 million epochs of 4 thousand million replies. */
@@ -106,7 +109,9 @@ export class SessionBook {
   restore(sessions: readonly StoredSession[], committed: ReadonlyMap<string, number>): void {
     for (const { sessionId, workerId } of sessions) {
       this.#remember(sessionId, workerId);
-      this.#workers.set(workerId, newEntry(workerId, sessionId, committed.get(workerId) ?? 0));
+      const entry = newEntry(workerId, sessionId, committed.get(workerId) ?? 0);
+      this.#workers.set(workerId, entry);
+      this.stored(entry);
     }
   }
 
@@ -167,6 +172,10 @@ export class SessionBook {
     (session as Entry).hearing = hearing;
   }
 
+  stored(session: WorkerSession): void {
+    (session as Entry).isStored = true;
+  }
+
   committed(workerId: WorkerId): void {
     const entry = this.#workers.get(workerId);
     if (entry !== undefined) entry.committed += 1;
@@ -222,5 +231,6 @@ function newEntry(workerId: WorkerId, sessionId: SessionId, committed: number): 
     capabilities: UNKNOWN_CAPABILITIES,
     committed,
     hearing: HEARS,
+    isStored: false,
   };
 }

@@ -3,11 +3,12 @@
  * message does no harm, because nothing here depends on the one before.
  *
  * Steps: 1. who is it (a newer session fences the older and frees its leases); 2. what it holds is renewed, or adopted after a
- * restart; 3. free slots are filled; 4. with nothing to say, wait for news; 5. the answer, once all it rests on is durable.
+ * restart; 3. free slots are filled; 4. with nothing to say, wait for news; 5. the answer, once all it rests on is durable: a
+ * renewal rests on a grant that its worker was told of, so a mere heartbeat waits for nobody's write.
  */
 import { invariant, OccamError } from "../../src/core/errors.ts";
 import type { LeaseToken } from "../../src/core/ids.ts";
-import type { Hot } from "../hot/hot.ts";
+import { afterDurable, type Hot } from "../hot/hot.ts";
 import type { HotLease } from "../hot/lease-book.ts";
 import type { WorkerSession } from "../hot/session-book.ts";
 import { LIMITS } from "../limits.ts";
@@ -64,6 +65,7 @@ function arrive(hot: Hot, command: SyncCommand): WorkerSession | undefined {
       hot.writer.write(arrived.change);
       hot.logger.info({ worker: command.workerId, session: command.sessionId }, "worker arrived");
       for (const lease of arrived.replaced?.leases ?? []) endLease(hot, lease, { kind: "fenced" });
+      afterDurable(hot, () => hot.sessions.stored(arrived.session));
       // The older session may be waiting for work.
       hot.workerNews.ofWorker(command.workerId);
       hot.workerChanges.changed();
@@ -126,7 +128,7 @@ async function reply(hot: Hot, session: WorkerSession, held: readonly Held[]): P
   const revocations = held.flatMap(({ token }) => revocationOf(hot, session, token) ?? []);
   for (const { token } of revocations) hot.leases.told(token);
   const cellsOf = granted.map((lease) => openCells(lease));
-  await hot.writer.settled();
+  if (granted.length > 0 || revocations.length > 0 || !session.isStored) await hot.writer.settled();
   const configs = await hot.store.readConfigs(cellsOf.flat().map((cell) => cell.key));
   const grants = granted.map((lease, index) => ({
     token: lease.token,

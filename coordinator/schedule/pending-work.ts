@@ -50,26 +50,42 @@ export interface Cut<C> {
 }
 
 /** Where a pending cell stands. */
-export interface WorkQueue<C> {
+export interface WorkQueue {
   readonly sweepSeq: number;
   readonly fuseKey: FuseKey;
   readonly needs: CellNeeds;
-  readonly cells: Set<C>;
+}
+
+/**
+ * What a cell has of its queue, which nobody but `PendingWork` changes. A `Set` in its place takes more memory, and looks at all
+ * that left it since it last grew before it comes to its first.
+ */
+export interface Queued<C> {
+  /** undefined: it is not pending. */
+  queue: WorkQueue | undefined;
+  before: C | undefined;
+  after: C | undefined;
+}
+
+interface Queue<C> extends WorkQueue {
+  first: C | undefined;
+  last: C | undefined;
+  size: number;
 }
 
 interface SweepQueues<C> {
-  readonly queues: Map<string, WorkQueue<C>>;
+  readonly queues: Map<string, Queue<C>>;
   flops: number;
 }
 
-export class PendingWork<C> {
+export class PendingWork<C extends Queued<C>> {
   readonly #bySweep = new Map<number, SweepQueues<C>>();
   /** Sweeps with pending cells, ascending. */
   readonly #order: number[] = [];
   readonly #groups = new Map<FuseKey, FuseGroup>();
   #size = 0;
   /** Cells of one queue mostly follow one another. */
-  #last: WorkQueue<C> | undefined;
+  #last: Queue<C> | undefined;
 
   /** Pending cells. */
   get size(): number {
@@ -89,41 +105,47 @@ export class PendingWork<C> {
   setGroup(fuseKey: FuseKey, group: FuseGroup): void {
     const more = group.flopsPerCell - this.group(fuseKey).flopsPerCell;
     for (const sweep of this.#bySweep.values()) {
-      for (const queue of sweep.queues.values()) if (queue.fuseKey === fuseKey) sweep.flops += queue.cells.size * more;
+      for (const queue of sweep.queues.values()) if (queue.fuseKey === fuseKey) sweep.flops += queue.size * more;
     }
     this.#groups.set(fuseKey, group);
   }
 
-  /** @param needs shared by cells that have the same: it is kept with their queue */
-  add(sweepSeq: number, fuseKey: FuseKey, needs: CellNeeds, cell: C): WorkQueue<C> {
+  /**
+   * Behind all others of its queue.
+   * @param needs shared by cells that have the same: it is kept with their queue
+   */
+  add(sweepSeq: number, fuseKey: FuseKey, needs: CellNeeds, cell: C): void {
+    invariant(cell.queue === undefined, "a pending cell stands in one queue");
     const sweep = this.#sweep(sweepSeq);
     const queue = this.#queueOf(sweep, sweepSeq, fuseKey, needs);
-    queue.cells.add(cell);
+    append(queue, cell);
     this.#size += 1;
     sweep.flops += this.group(fuseKey).flopsPerCell;
-    return queue;
   }
 
-  #queueOf(sweep: SweepQueues<C>, sweepSeq: number, fuseKey: FuseKey, needs: CellNeeds): WorkQueue<C> {
+  #queueOf(sweep: SweepQueues<C>, sweepSeq: number, fuseKey: FuseKey, needs: CellNeeds): Queue<C> {
     const last = this.#last;
     // An empty one is no queue any more.
-    const isLast = last !== undefined && last.cells.size > 0 && last.needs === needs;
+    const isLast = last !== undefined && last.size > 0 && last.needs === needs;
     if (isLast && last.sweepSeq === sweepSeq && last.fuseKey === fuseKey) return last;
     const name = nameOf(fuseKey, needs);
     let queue = sweep.queues.get(name);
     if (queue === undefined) {
-      queue = { sweepSeq, fuseKey, needs, cells: new Set() };
+      queue = { sweepSeq, fuseKey, needs, first: undefined, last: undefined, size: 0 };
       sweep.queues.set(name, queue);
     }
     this.#last = queue;
     return queue;
   }
 
-  remove(queue: WorkQueue<C>, cell: C): void {
-    invariant(queue.cells.delete(cell), "a pending cell stands in its queue");
+  /** Nothing when it is not pending. */
+  remove(cell: C): void {
+    if (cell.queue === undefined) return;
+    const queue = cell.queue as Queue<C>;
+    takeOut(queue, cell);
     this.#size -= 1;
     this.#sweep(queue.sweepSeq).flops -= this.group(queue.fuseKey).flopsPerCell;
-    if (queue.cells.size === 0) this.#drop(queue);
+    if (queue.size === 0) this.#drop(queue);
   }
 
   /** The cells of the next shard for this worker, which stay queued until they are removed; undefined: none is for it. */
@@ -137,30 +159,28 @@ export class PendingWork<C> {
       ...ask,
       ...this.group(fuseKey),
       widthLimit: needs.widthLimit,
-      available: queue.cells.size,
+      available: queue.size,
       // What nobody may take now is no work to be shared.
       remainingFlops: sweeps.reduce((sum, seq) => sum + this.flopsOf(seq), ask.leasedFlops),
     });
-    return { sweepSeq, fuseKey, cells: firstOf(queue.cells, width) };
+    return { sweepSeq, fuseKey, cells: firstOf(queue, width) };
   }
 
   /** Pending cells of the sweep that stand before this one. */
   aheadOf(sweepSeq: number, cell: C): number {
     let ahead = 0;
     for (const queue of this.#bySweep.get(sweepSeq)?.queues.values() ?? []) {
-      if (!queue.cells.has(cell)) {
-        ahead += queue.cells.size;
+      if (cell.queue !== queue) {
+        ahead += queue.size;
         continue;
       }
-      for (const other of queue.cells) {
-        if (other === cell) return ahead;
-        ahead += 1;
-      }
+      for (let other = cell.before; other !== undefined; other = other.before) ahead += 1;
+      return ahead;
     }
     return ahead;
   }
 
-  #first(sweeps: readonly number[], ask: Ask): WorkQueue<C> | undefined {
+  #first(sweeps: readonly number[], ask: Ask): Queue<C> | undefined {
     for (const seq of sweeps) {
       for (const queue of this.#bySweep.get(seq)?.queues.values() ?? [])
         if (ask.mayTake(queue.needs, seq)) return queue;
@@ -178,7 +198,7 @@ export class PendingWork<C> {
     return sweep;
   }
 
-  #drop(queue: WorkQueue<C>): void {
+  #drop(queue: Queue<C>): void {
     const sweep = this.#bySweep.get(queue.sweepSeq);
     sweep?.queues.delete(nameOf(queue.fuseKey, queue.needs));
     if (sweep?.queues.size !== 0) return;
@@ -191,11 +211,26 @@ function nameOf(fuseKey: FuseKey, { widthLimit, memoryAbove, triedOn }: CellNeed
   return `${fuseKey}/${widthLimit}/${memoryAbove}/${triedOn.join("\n")}`;
 }
 
-function firstOf<C>(cells: Iterable<C>, count: number): readonly C[] {
-  const first: C[] = [];
-  for (const cell of cells) {
-    if (first.length === count) break;
-    first.push(cell);
-  }
-  return first;
+function append<C extends Queued<C>>(queue: Queue<C>, cell: C): void {
+  cell.queue = queue;
+  cell.before = queue.last;
+  if (queue.last === undefined) queue.first = cell;
+  else queue.last.after = cell;
+  queue.last = cell;
+  queue.size += 1;
+}
+
+function takeOut<C extends Queued<C>>(queue: Queue<C>, cell: C): void {
+  if (cell.before === undefined) queue.first = cell.after;
+  else cell.before.after = cell.after;
+  if (cell.after === undefined) queue.last = cell.before;
+  else cell.after.before = cell.before;
+  cell.queue = cell.before = cell.after = undefined;
+  queue.size -= 1;
+}
+
+function firstOf<C extends Queued<C>>(queue: Queue<C>, count: number): readonly C[] {
+  const cells: C[] = [];
+  for (let cell = queue.first; cell !== undefined && cells.length < count; cell = cell.after) cells.push(cell);
+  return cells;
 }

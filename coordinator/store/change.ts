@@ -39,18 +39,27 @@ export interface SweepRecord {
 /** What can be changed of a sweep by those who run it. */
 export type Steering = Pick<SweepRecord, "paused" | "priority" | "maxWorkers">;
 
-export interface NewCell {
-  readonly key: number;
-  readonly id: CellId;
-  readonly scope: string;
+/** What cells that differ in their seed alone share. */
+export interface CellArm {
   readonly fuseKey: FuseKey;
-  /** Texts that are its configuration when they are joined; those that many cells have are stored once. */
-  readonly config: readonly string[];
+  /** Texts of the configuration on both sides of a cell's own; those that many cells have are stored once. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
 }
 
-export interface CellLink {
+/** There may be many of them until they are written: as few objects as can be. */
+export interface NewCell {
+  readonly id: CellId;
+  readonly arm: CellArm;
+  /** Its own text of its configuration, which all of them are when they are joined. */
+  readonly own: string;
+}
+
+/** Places in the grid that follow one another, and cells whose keys do: each cell stands in the place beside it. */
+export interface LinkRun {
   readonly gridIndex: number;
-  readonly cellKey: number;
+  readonly firstKey: number;
+  readonly lastKey: number;
   readonly cached: boolean;
 }
 
@@ -144,8 +153,14 @@ export type Change =
       readonly bytesPerMember: number;
       readonly flopsPerCell: number;
     }
-  | { readonly kind: "cells-added"; readonly cells: readonly NewCell[] }
-  | { readonly kind: "cells-linked"; readonly sweepSeq: number; readonly links: readonly CellLink[] }
+  /** Their keys follow one another. */
+  | {
+      readonly kind: "cells-added";
+      readonly scope: string;
+      readonly firstKey: number;
+      readonly cells: readonly NewCell[];
+    }
+  | { readonly kind: "cells-linked"; readonly sweepSeq: number; readonly links: readonly LinkRun[] }
   | { readonly kind: "cell-changed"; readonly cellKey: number; readonly figures: CellFigures }
   | { readonly kind: "cells-cancelled"; readonly cellKeys: readonly number[] }
   | {

@@ -7,6 +7,7 @@
  */
 import type { Kysely } from "kysely";
 import { OccamError } from "../../src/core/errors.ts";
+import type { CellArm } from "./change.ts";
 import type { Tables } from "./tables.ts";
 
 /** Shorter parts cost less where they stand; a seed of 64 bits, which no two cells share, is one of them. */
@@ -71,10 +72,14 @@ export class ConfigParts {
   }
 }
 
+const NO_ARM = { arm: undefined, before: "", after: "" };
+
 /** The parts that one transaction adds: they are known to all once it is through. */
 export class NewParts {
   readonly added = new Map<string, number>();
   readonly #known: ConfigParts;
+  /** Cells of one arm mostly follow one another. */
+  #last: { readonly arm: object | undefined; readonly before: string; readonly after: string } = NO_ARM;
   #nextId: number;
 
   constructor(known: ConfigParts, nextId: number) {
@@ -86,10 +91,18 @@ export class NewParts {
     return this.#nextId;
   }
 
-  /** The list of a configuration's fields. */
-  listOf(fields: readonly string[]): string {
-    const listed = fields.map((field) => (field.length < PART_MIN_CHARS ? JSON.stringify(field) : this.#idOf(field)));
-    return `[${listed.join(",")}]`;
+  /** The list of a cell's configuration. */
+  listOf(arm: Pick<CellArm, "before" | "after">, own: string): string {
+    if (arm !== this.#last.arm) {
+      const before = arm.before.map((text) => `${this.#item(text)},`).join("");
+      const after = arm.after.map((text) => `,${this.#item(text)}`).join("");
+      this.#last = { arm, before: `[${before}`, after: `${after}]` };
+    }
+    return `${this.#last.before}${this.#item(own)}${this.#last.after}`;
+  }
+
+  #item(text: string): string {
+    return text.length < PART_MIN_CHARS ? JSON.stringify(text) : String(this.#idOf(text));
   }
 
   #idOf(part: string): number {

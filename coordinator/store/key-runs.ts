@@ -1,5 +1,5 @@
 /** Keys of one sweep mostly follow one another: a run of them is one range, and one statement. */
-import type { CellLink } from "./change.ts";
+import type { LinkRun } from "./change.ts";
 
 /** Shorter runs are cheaper one by one. */
 const RUN_MIN = 8;
@@ -25,32 +25,22 @@ export function runsOf(
   return { runs, singles };
 }
 
-/** Links of cells whose keys and whose places in the grid follow one another. */
-export interface LinkRun {
-  readonly gridIndex: number;
-  readonly firstKey: number;
-  readonly lastKey: number;
-  readonly cached: boolean;
-}
+/** Gathers links, in the order in which they are found, as runs of them. */
+export class LinkRuns {
+  readonly #runs: { -readonly [K in keyof LinkRun]: LinkRun[K] }[] = [];
 
-export function linkRunsOf(links: readonly CellLink[]): {
-  readonly runs: readonly LinkRun[];
-  readonly singles: readonly CellLink[];
-} {
-  const runs: LinkRun[] = [];
-  const singles: CellLink[] = [];
-  for (let from = 0; from < links.length;) {
-    const { gridIndex, cellKey, cached } = links[from]!;
-    let to = from + 1;
-    while (to < links.length && follows(links[to]!, links[from]!, to - from)) to += 1;
-    if (to - from < RUN_MIN) singles.push(...links.slice(from, to));
-    else runs.push({ gridIndex, firstKey: cellKey, lastKey: cellKey + to - from - 1, cached });
-    from = to;
+  get runs(): readonly LinkRun[] {
+    return this.#runs;
   }
-  return { runs, singles };
+
+  add(gridIndex: number, cellKey: number, cached: boolean): void {
+    const last = this.#runs.at(-1);
+    const cells = last === undefined ? 0 : last.lastKey - last.firstKey + 1;
+    const follows = last?.lastKey === cellKey - 1 && last.gridIndex + cells === gridIndex && last.cached === cached;
+    if (follows) last.lastKey = cellKey;
+    else this.#runs.push({ gridIndex, firstKey: cellKey, lastKey: cellKey, cached });
+  }
 }
 
-function follows(link: CellLink, first: CellLink, by: number): boolean {
-  const { gridIndex, cellKey, cached } = link;
-  return gridIndex === first.gridIndex + by && cellKey === first.cellKey + by && cached === first.cached;
-}
+/** Is it cheaper as one statement? */
+export const isLong = ({ firstKey, lastKey }: LinkRun): boolean => lastKey - firstKey + 1 >= RUN_MIN;

@@ -4,15 +4,14 @@
  * they are updated, and in the order in which they refer to each other; of two changes of one row the later counts; a committed
  * cell never changes again.
  */
-import { sql, type Insertable, type Kysely } from "kysely";
+import type { Insertable, Kysely } from "kysely";
 import { invariant } from "../../src/core/errors.ts";
 import { addAttempts, endAttempts, type NewAttempts } from "./attempt-rows.ts";
-import { int8 } from "./int8.ts";
 import { listText } from "./list-text.ts";
-import type { AttemptEnd, CellLink, Change, LogLine, ResultRecord } from "./change.ts";
+import type { AttemptEnd, Change, LinkRun, LogLine, ResultRecord } from "./change.ts";
 import type { NewParts } from "./config-parts.ts";
-import { linkRunsOf, runsOf, type LinkRun } from "./key-runs.ts";
-import { NAME_CHARS } from "./narrow-cells.ts";
+import { isLong, runsOf } from "./key-runs.ts";
+import { linkRuns, writeNewCells, type SweepRun } from "./new-cells.ts";
 import { partsOf, type RowChange, type RowWriter } from "./row-writer.ts";
 import { isSealed, sealOf } from "./seal.ts";
 import type { Tables } from "./tables.ts";
@@ -25,8 +24,6 @@ type Inserts = { readonly [T in keyof Tables]?: Row<T>[] };
 const INSERT_ORDER = [
   "sweep",
   "config_part",
-  "config",
-  "cell",
   "sweep_cell",
   "session",
   "lease",
@@ -50,8 +47,8 @@ export class WriteBatch {
   readonly #steered = new Map<number, Of<"sweep-steered">>();
   readonly #brokenWorkers = new Map<string, Row<"broken_worker">>();
   readonly #cells = new Map<number, RowChange<"cell">>();
-  readonly #added: number[] = [];
-  readonly #links: (LinkRun & { readonly sweepSeq: number })[] = [];
+  readonly #added: Of<"cells-added">[] = [];
+  readonly #links: SweepRun[] = [];
   readonly #cancelled = new Set<number>();
   readonly #committed: number[] = [];
   /** How often each cell was granted. */
@@ -84,7 +81,8 @@ export class WriteBatch {
       case "fuse-group-set":
         return this.#setFuseGroup(change);
       case "cells-added":
-        return this.#addCells(change);
+        this.#added.push(change);
+        return;
       case "cells-linked":
         return this.#linkCells(change);
       case "cell-changed":
@@ -113,11 +111,11 @@ export class WriteBatch {
 
   /** Writes what was gathered. To be called once, last. */
   async finish(): Promise<void> {
+    await writeNewCells(this.#db, this.#rows, this.#parts, this.#added);
     for (const [text, part_id] of this.#parts.added) this.#insert("config_part", { part_id, text });
     for (const table of INSERT_ORDER) await this.#insertAll(table);
     await addAttempts(this.#db, this.#rows, this.#grants);
-    await this.#nameCells();
-    await this.#linkRuns();
+    await linkRuns(this.#db, this.#links);
     await this.#upsertFuseGroups();
     await this.#upsertBrokenWorkers();
     await this.#changeSweeps();
@@ -139,39 +137,18 @@ export class WriteBatch {
     this.#brokenWorkers.set(workerId, { worker_id: workerId, reason, times });
   }
 
-  #addCells({ cells }: Of<"cells-added">): void {
-    for (const cell of cells) {
-      this.#insert("config", { cell_key: cell.key, parts: this.#parts.listOf(cell.config) });
-      this.#added.push(cell.key);
-      this.#insert("cell", {
-        cell_key: cell.key,
-        cell_id: cell.id,
-        scope: cell.scope,
-        fuse_key: cell.fuseKey,
-        state: "pending",
-        reason: "",
-        attempts: 0,
-        lost: 0,
-        failed: 0,
-        oom: 0,
-        width_limit: 0,
-      });
+  #linkCells({ sweepSeq, links }: Of<"cells-linked">): void {
+    for (const run of links) {
+      if (isLong(run)) this.#links.push({ sweepSeq, ...run });
+      else this.#linkOneByOne(sweepSeq, run);
     }
   }
 
-  #linkCells({ sweepSeq, links }: Of<"cells-linked">): void {
-    const { runs, singles } = linkRunsOf(links);
-    for (const run of runs) this.#links.push({ sweepSeq, ...run });
-    for (const link of singles) this.#linkCell(sweepSeq, link);
-  }
-
-  #linkCell(sweepSeq: number, { gridIndex, cellKey, cached }: CellLink): void {
-    this.#insert("sweep_cell", {
-      sweep_seq: sweepSeq,
-      grid_index: gridIndex,
-      cell_key: cellKey,
-      cached: Number(cached),
-    });
+  #linkOneByOne(sweepSeq: number, { gridIndex, firstKey, lastKey, cached }: LinkRun): void {
+    for (let key = firstKey; key <= lastKey; key += 1) {
+      const place = gridIndex + key - firstKey;
+      this.#insert("sweep_cell", { sweep_seq: sweepSeq, grid_index: place, cell_key: key, cached: Number(cached) });
+    }
   }
 
   #changeCell({ cellKey, figures }: Of<"cell-changed">): void {
@@ -268,26 +245,6 @@ export class WriteBatch {
   async #insertAll(table: (typeof INSERT_ORDER)[number]): Promise<void> {
     const known = KEPT_WHEN_KNOWN.has(table) ? "keep" : "fail";
     await this.#rows.insert(this.#db, table, this.#inserts[table] ?? [], known);
-  }
-
-  /** From the rows of the cells, in the order of names: those which stand on one page are written together. */
-  async #nameCells(): Promise<void> {
-    const { runs, singles } = runsOf(this.#added);
-    for (const [first, last] of [...runs, ...singles.map((key) => [key, key] as const)]) {
-      await sql`insert into cell_name (name, scope, cell_key)
-        select substr(cell_id, 1, ${sql.lit(NAME_CHARS)}), scope, cell_key from cell
-        where cell_key >= ${first} and cell_key <= ${last} order by 1`.execute(this.#db);
-    }
-  }
-
-  /** From the rows of the cells too: there are as many as it says, or their keys would not follow one another. */
-  async #linkRuns(): Promise<void> {
-    for (const { sweepSeq, gridIndex, firstKey, lastKey, cached } of this.#links) {
-      const { numAffectedRows } = await sql`insert into sweep_cell (sweep_seq, grid_index, cell_key, cached)
-        select ${int8(sweepSeq)}, cell_key + ${int8(gridIndex - firstKey)}, cell_key, ${int8(Number(cached))}
-        from cell where cell_key >= ${firstKey} and cell_key <= ${lastKey}`.execute(this.#db);
-      invariant(Number(numAffectedRows) === lastKey - firstKey + 1, `cells ${firstKey} to ${lastKey} are all there`);
-    }
   }
 
   async #changeSweeps(): Promise<void> {

@@ -2,8 +2,9 @@
 import type { FuseKey } from "../../src/core/ids.ts";
 import type { CellConfig } from "../../src/spec/cell.ts";
 import { costOf } from "../../src/spec/cost.ts";
-import { parseSweep, sweepIdOf, type SweepSpec } from "../../src/spec/sweep.ts";
-import type { ReadSpec, SpecCell, SpecReader } from "./spec-reader.ts";
+import { parseSweep, sweepIdOf, type Arm, type SweepSpec } from "../../src/spec/sweep.ts";
+import type { CellArm } from "../store/change.ts";
+import type { ReadSpec, SpecArm, SpecCell, SpecReader } from "./spec-reader.ts";
 
 /** As long as fits beside a number in a line of a terminal. */
 const LABEL_CHARS = 80;
@@ -15,11 +16,12 @@ export const specReader: SpecReader = {
 function readSpec(spec: SweepSpec): ReadSpec {
   const costs = new CostTable();
   const varying = spec.axes.filter((axis) => axis.values === undefined || axis.values.length > 1);
+  let last: { readonly of: Arm; readonly arm: SpecArm } | undefined;
   const at = (index: number): SpecCell | undefined => {
-    const point = spec.at(index);
-    if (point === undefined) return undefined;
-    const { cell, fuseKey, config } = point;
-    return { id: cell.id, fuseKey, config, ...costs.of(fuseKey, cell.config) };
+    const cell = spec.cellAt(index);
+    if (cell === undefined) return undefined;
+    if (last?.of !== cell.arm) last = { of: cell.arm, arm: specArm(cell.arm, costs) };
+    return { id: cell.id, arm: last.arm, own: cell.seed };
   };
   return {
     name: spec.name,
@@ -43,11 +45,16 @@ function wordOf(path: string, value: string | number | boolean | null): readonly
   return [field === "kind" ? String(value) : `${field}=${String(value)}`];
 }
 
+function specArm({ fuseKey, config, texts }: Arm, costs: CostTable): SpecArm {
+  const cost = costs.of(fuseKey, { ...config, seed: "0" });
+  return { fuseKey, before: texts.before, after: texts.after, ...cost };
+}
+
 /** Costs depend on shapes and on the kinds of optimizer and regulariser: a sweep has few of them. */
 class CostTable {
-  readonly #known = new Map<string, Pick<SpecCell, "bytesPerMember" | "flops">>();
+  readonly #known = new Map<string, Omit<SpecArm, keyof CellArm>>();
 
-  of(fuseKey: FuseKey, config: CellConfig): Pick<SpecCell, "bytesPerMember" | "flops"> {
+  of(fuseKey: FuseKey, config: CellConfig): Omit<SpecArm, keyof CellArm> {
     const name = `${fuseKey}/${config.optimizer.kind}/${config.regulariser.kind}`;
     const known = this.#known.get(name);
     if (known !== undefined) return known;

@@ -1,13 +1,15 @@
 /** What the coordinator needs of a sweep file. `read-spec.ts` reads real ones; a simulation brings its own. */
-import type { CellId, FuseKey, SweepId } from "../../src/core/ids.ts";
+import type { SweepId } from "../../src/core/ids.ts";
+import type { CellArm, NewCell } from "../store/change.ts";
 
-export interface SpecCell {
-  readonly id: CellId;
-  readonly fuseKey: FuseKey;
-  /** Canonical JSON of its configuration, cut before each field; texts that cells share are one object. */
-  readonly config: readonly string[];
+/** What cells that differ in their seed alone share. */
+export interface SpecArm extends CellArm {
   readonly bytesPerMember: number;
   readonly flops: number;
+}
+
+export interface SpecCell extends NewCell {
+  readonly arm: SpecArm;
 }
 
 export interface ReadSpec {

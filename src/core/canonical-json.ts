@@ -55,3 +55,39 @@ function sortedKeys(record: object): readonly string[] {
 export function sha256Hex(text: string): string {
   return hash("sha256", text, "hex");
 }
+
+/** SHA-256 of many texts that begin alike: what they begin with is encoded once. */
+export class PrefixHash {
+  #prefix = "";
+  /** Bytes of the prefix. */
+  #from = 0;
+  #bytes = Buffer.alloc(1_024);
+  /** The beginning of `#bytes` that the last text filled: most are as long as the one before. */
+  #text = this.#bytes;
+
+  /** `sha256Hex(prefix + rest)` */
+  hex(prefix: string, rest: string): string {
+    if (prefix !== this.#prefix) this.#begin(prefix);
+    this.#makeRoom(this.#from + BYTES_OF_UNIT * rest.length);
+    const length = this.#from + this.#bytes.write(rest, this.#from);
+    if (this.#text.length !== length) this.#text = this.#bytes.subarray(0, length);
+    return hash("sha256", this.#text, "hex");
+  }
+
+  #begin(prefix: string): void {
+    this.#makeRoom(BYTES_OF_UNIT * prefix.length);
+    this.#from = this.#bytes.write(prefix);
+    this.#prefix = prefix;
+  }
+
+  #makeRoom(sizeBytes: number): void {
+    if (sizeBytes <= this.#bytes.length) return;
+    const larger = Buffer.alloc(2 * sizeBytes);
+    this.#bytes.copy(larger, 0, 0, this.#from);
+    this.#bytes = larger;
+    this.#text = larger;
+  }
+}
+
+/** UTF-8 takes no more for one unit of UTF-16. */
+const BYTES_OF_UNIT = 3;

@@ -1,11 +1,12 @@
 /**
  * The canonical text of a cell, put together from those of its sections. Cells of a grid share most of their sections, so
- * each section's text is made once; the whole is what `canonicalCell` writes, at a tenth of its cost.
+ * each section's text is made once; the whole is what `canonicalCell` writes, at a tenth of its cost. Cells that differ in their
+ * seed alone share all but the seed's field.
  */
-import { canonicalJson, sha256Hex, type Json } from "../core/canonical-json.ts";
-import { asCellId, type FuseKey } from "../core/ids.ts";
+import { canonicalJson, type Json } from "../core/canonical-json.ts";
+import type { FuseKey } from "../core/ids.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
-import { fuseKeyOf, type Cell, type CellConfig } from "./cell.ts";
+import { fuseKeyOf, type CellConfig } from "./cell.ts";
 import type { SeedlessConfig } from "./resolve.ts";
 
 /** Texts that are kept for each section; an axis of more values makes them anew. */
@@ -79,27 +80,27 @@ export class CanonicalSections {
   }
 }
 
-/** What a replicate's seed is derived from. */
-export function seedlessText(texts: SectionTexts): string {
-  return whole(texts, "");
+/** The texts of the cells that differ in their seed alone, around the digits of that seed. */
+export interface ArmTexts {
+  /** Of what an id is the hash of: keys in the order of code units, as canonical JSON has them. */
+  readonly idBefore: string;
+  readonly idAfter: string;
+  /** Of `canonicalJson` of the configuration, in pieces that other arms have too. */
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  /** What a replicate's seed is derived from. */
+  readonly seedless: string;
 }
 
-/** The same cell as `cellOf` makes. */
-export function cellOfTexts(texts: SectionTexts, config: SeedlessConfig, seed: string): Cell {
-  const text = whole(texts, seedField(seed));
-  return { id: asCellId(sha256Hex(text)), config: { ...config, seed } };
-}
+const SEED = ',"seed":"';
 
-/** `canonicalJson` of a cell's configuration, cut before each of its fields. */
-export function configFields(texts: SectionTexts, seed: string): readonly string[] {
-  const { architecture, data, estimate, optimizer, regulariser, train } = texts;
-  return [architecture, data, estimate, optimizer, regulariser, seedField(seed), train];
-}
-
-const seedField = (seed: string): string => `,"seed":${JSON.stringify(seed)}`;
-
-/** Keys in the order of code units, as canonical JSON has them. */
-function whole(texts: SectionTexts, seed: string): string {
-  const { architecture, data, estimate, optimizer, regulariser, train } = texts;
-  return `${architecture}${data}${estimate},"occam":${NUMERICS_VERSION}${optimizer}${regulariser}${seed}${train}`;
+export function armTexts({ architecture, data, estimate, optimizer, regulariser, train }: SectionTexts): ArmTexts {
+  const head = `${architecture}${data}${estimate},"occam":${NUMERICS_VERSION}${optimizer}${regulariser}`;
+  return {
+    idBefore: head + SEED,
+    idAfter: `"${train}`,
+    before: [architecture, data, estimate, optimizer, regulariser + SEED],
+    after: [`"${train}`],
+    seedless: head + train,
+  };
 }

@@ -209,6 +209,11 @@ export interface Place {
   readonly steps: readonly { readonly axes: readonly FieldAxis[]; readonly at: number }[];
   /** The number of the seed on its axis. */
   readonly replicate: number;
+  /**
+   * How many points that differ in this number alone follow one another here: this is the `replicate`-th of them. 1: the seed
+   * is not the innermost digit.
+   */
+  readonly replicates: number;
 }
 
 /** The place of an index of a sub-grid, 0 .. size - 1. Costs the number of axes (and a search in the blocks). */
@@ -216,6 +221,7 @@ export function placeOf(grid: IndexedSubGrid, index: number): Place {
   const variants: Partial<Record<SectionName, Variant>> = {};
   const steps: { axes: readonly FieldAxis[]; at: number }[] = [];
   let replicate = 0;
+  let replicates: number | undefined;
   let rest = index;
   for (let f = grid.factors.length - 1; f >= 0; f -= 1) {
     const factor = grid.factors[f]!;
@@ -228,11 +234,18 @@ export function placeOf(grid: IndexedSubGrid, index: number): Place {
       const digit = block.digits[d]!;
       const at = within % digit.length;
       within = Math.floor(within / digit.length);
+      replicates ??= digit.axes.length === 0 ? digit.length : 1;
       if (digit.axes.length > 0) steps.push({ axes: digit.axes, at });
       if (digit.axes.length === 0 || digit.seed !== undefined) replicate = at;
     }
   }
-  return { subGrid: grid.subGrid, variants: variants as Record<SectionName, Variant>, steps, replicate };
+  return {
+    subGrid: grid.subGrid,
+    variants: variants as Record<SectionName, Variant>,
+    steps,
+    replicate,
+    replicates: replicates ?? 1,
+  };
 }
 
 function blockAt(blocks: readonly Block[], within: number): Block {

@@ -6,18 +6,17 @@
  * 2. `at(i)` costs the number of axes; nothing of the grid is expanded.
  * 3. `points()` gives each cell once.
  */
-import { canonicalJson } from "../core/canonical-json.ts";
+import { canonicalJson, PrefixHash } from "../core/canonical-json.ts";
 import { messageOf, OccamError } from "../core/errors.ts";
-import type { FuseKey } from "../core/ids.ts";
+import { asCellId, type CellId, type FuseKey } from "../core/ids.ts";
 import { NUMERICS_VERSION } from "../core/version.ts";
-import { CanonicalSections, cellOfTexts, configFields, seedlessText, type SectionTexts } from "./canonical-sections.ts";
+import { armTexts, CanonicalSections, type ArmTexts } from "./canonical-sections.ts";
 import type { Cell } from "./cell.ts";
 import { architectureOf, datasetOf } from "../catalogue/registry.ts";
 import { Columns, type AxisInfo, type Point } from "./columns.ts";
 import { EXACT_CHECK_POINTS } from "./deep-check.ts";
-import { placeOf, type IndexedSubGrid, type Place } from "./grid.ts";
+import { placeOf, type IndexedSubGrid } from "./grid.ts";
 import { draftOf, isKept, seedlessConfigOf, seedOf, type Draft, type Rules, type SeedlessConfig } from "./resolve.ts";
-import { SECTION_NAMES } from "./sections.ts";
 import { startOf, startProblem } from "./start.ts";
 import { resolvedForm, type ResolvedSpec } from "./resolved-spec.ts";
 
@@ -25,9 +24,22 @@ export interface GridPoint {
   readonly index: number;
   readonly cell: Cell;
   readonly fuseKey: FuseKey;
-  /** `canonicalJson` of the cell's configuration, cut before each of its fields. */
-  readonly config: readonly string[];
   readonly point: Point;
+}
+
+/** What the cells share that differ in their seed alone. */
+export interface Arm {
+  readonly fuseKey: FuseKey;
+  readonly config: SeedlessConfig;
+  readonly texts: ArmTexts;
+}
+
+/** A point without what its tables show: as much as is needed of a million of them. */
+export interface ArmCell {
+  readonly id: CellId;
+  readonly seed: string;
+  /** One object for the cells of an arm that follow one another. */
+  readonly arm: Arm;
 }
 
 export interface SweepSpec {
@@ -40,6 +52,8 @@ export interface SweepSpec {
   readonly mayRepeat: boolean;
   /** The point of an index 0 .. gridSize - 1; undefined: filtered out, or a repetition along a scale that does not apply. */
   at(index: number): GridPoint | undefined;
+  /** The cell of that point, at a fraction of its cost. */
+  cellAt(index: number): ArmCell | undefined;
   /** Every distinct cell, in the order of the grid. */
   points(): Generator<GridPoint, void, undefined>;
   /** With every default filled in; reads as a sweep file again. */
@@ -57,17 +71,16 @@ const DISTINCT_LIMIT = 2_000_000;
 /** Pairs of architecture and data that are remembered as checked; behind it they are checked again. */
 const LEARNABLE_LIMIT = 100_000;
 
-/** What the points share that differ in their replicate alone. */
-interface Arm {
-  readonly draft: Draft;
+/** Points that follow one another and differ in their replicate alone. */
+interface Run {
+  readonly first: number;
+  readonly end: number;
+  /** Of the first. */
+  readonly replicate: number;
+  /** Of one of them; undefined: they repeat others. */
+  readonly draft: Draft | undefined;
   /** Made when a filter has let a point through. */
-  made: MadeArm | undefined;
-}
-
-interface MadeArm {
-  readonly seedless: SeedlessConfig;
-  readonly texts: SectionTexts;
-  readonly fuseKey: FuseKey;
+  arm: Arm | undefined;
 }
 
 export class LazySweep implements SweepSpec {
@@ -81,7 +94,9 @@ export class LazySweep implements SweepSpec {
   readonly #rules: Rules;
   readonly #columns: Columns;
   readonly #canonical = new CanonicalSections();
-  #lastArm: Arm | undefined;
+  #lastRun: Run | undefined;
+  readonly #idHash = new PrefixHash();
+  readonly #seedHash = new PrefixHash();
   /** Only some points were checked when the file was read. */
   readonly #wasSampled: boolean;
   /** Pairs of architecture and data that were checked since. */
@@ -102,16 +117,25 @@ export class LazySweep implements SweepSpec {
   }
 
   at(index: number): GridPoint | undefined {
+    const cell = this.cellAt(index);
+    if (cell === undefined) return undefined;
+    const { id, seed, arm } = cell;
+    const draft = draftAt(this.#runOf(index), index);
+    const point = this.#columns.pointOf(draft, seed, this.#rules);
+    return { index, cell: { id, config: { ...arm.config, seed } }, fuseKey: arm.fuseKey, point };
+  }
+
+  cellAt(index: number): ArmCell | undefined {
     if (!Number.isInteger(index) || index < 0 || index >= this.gridSize) {
       throw new OccamError("not-found", `the grid has no point ${index}: it has ${this.gridSize}`);
     }
-    const grid = this.#grids.findLast((candidate) => candidate.before <= index)!;
     try {
-      const place = placeOf(grid, index - grid.before);
-      const arm = this.#armOf(place);
-      if (arm === undefined) return undefined;
-      const draft = { place, values: arm.draft.values };
-      return isKept(draft, this.#rules) ? this.#pointOf(index, draft, arm) : undefined;
+      const run = this.#runOf(index);
+      if (run.draft === undefined) return undefined;
+      if (this.#rules.where.length > 0 && !isKept(draftAt(run, index), this.#rules)) return undefined;
+      const arm = (run.arm ??= this.#armOf(run.draft));
+      const seed = seedOf(run.draft.place.subGrid, replicateAt(run, index), arm.texts.seedless, this.#seedHash);
+      return { id: this.#idOf(arm, seed), seed, arm };
     } catch (error) {
       if (error instanceof OccamError && error.code === "internal") throw error;
       // A combination that the checks of a large grid did not visit.
@@ -121,30 +145,32 @@ export class LazySweep implements SweepSpec {
     }
   }
 
-  /** Points that differ in their replicate alone follow one another: what they share is made once. */
-  #armOf(place: Place): Arm | undefined {
-    const { overrides } = this.#rules;
-    const last = this.#lastArm;
-    if (last !== undefined && overrides.length === 0 && isSameArm(last.draft.place, place)) return last;
-    const draft = draftOf(place, this.#rules);
-    this.#lastArm = draft === undefined ? undefined : { draft, made: undefined };
-    return this.#lastArm;
+  /** The one that `cellOf` gives. */
+  #idOf({ texts: { idBefore, idAfter } }: Arm, seed: string): CellId {
+    return asCellId(this.#idHash.hex(idBefore, seed + idAfter));
   }
 
-  #makeArm(draft: Draft): MadeArm {
-    const seedless = seedlessConfigOf(draft);
-    const texts = this.#canonical.textsOf(seedless);
-    const learns = texts.architecture + texts.data + startOf(seedless.train);
-    if (this.#wasSampled) this.#checkLearnable(draft, seedless, learns);
-    return { seedless, texts, fuseKey: this.#canonical.fuseKeyOf(texts, { ...seedless, seed: "0" }) };
+  /** What the points of a run share is made once. */
+  #runOf(index: number): Run {
+    const last = this.#lastRun;
+    if (last !== undefined && index >= last.first && index < last.end) return last;
+    const grid = this.#grids.findLast((candidate) => candidate.before <= index)!;
+    const place = placeOf(grid, index - grid.before);
+    // Overrides may depend on the replicate.
+    const isAlone = this.#rules.overrides.length > 0 || place.replicates === 1;
+    const first = isAlone ? index : index - place.replicate;
+    const end = isAlone ? index + 1 : first + place.replicates;
+    const replicate = isAlone ? place.replicate : 0;
+    return (this.#lastRun = { first, end, replicate, draft: draftOf(place, this.#rules), arm: undefined });
   }
 
-  #pointOf(index: number, draft: Draft, arm: Arm): GridPoint {
-    const { seedless, texts, fuseKey } = (arm.made ??= this.#makeArm(draft));
-    const seed = seedOf(draft.place, () => seedlessText(texts));
-    const cell = cellOfTexts(texts, seedless, seed);
-    const point = this.#columns.pointOf(draft, seed, this.#rules);
-    return { index, cell, fuseKey, config: configFields(texts, seed), point };
+  #armOf(draft: Draft): Arm {
+    const config = seedlessConfigOf(draft);
+    const texts = this.#canonical.textsOf(config);
+    const learns = texts.architecture + texts.data + startOf(config.train);
+    if (this.#wasSampled) this.#checkLearnable(draft, config, learns);
+    const fuseKey = this.#canonical.fuseKeyOf(texts, { ...config, seed: "0" });
+    return { config, texts: armTexts(texts), fuseKey };
   }
 
   /** What `checkPoints` does for every point of a small grid, for those of a large one as they are reached. */
@@ -175,13 +201,12 @@ export class LazySweep implements SweepSpec {
   }
 }
 
-function isSameArm(left: Place, right: Place): boolean {
-  if (left.subGrid !== right.subGrid || left.steps.length !== right.steps.length) return false;
-  if (SECTION_NAMES.some((section) => left.variants[section] !== right.variants[section])) return false;
-  return left.steps.every(({ axes, at }, index) => {
-    const other = right.steps[index]!;
-    return at === other.at && axes === other.axes;
-  });
+const replicateAt = (run: Run, index: number): number => run.replicate + index - run.first;
+
+/** The draft of a point of a run that has one. */
+function draftAt(run: Run, index: number): Draft {
+  const { place, values } = run.draft!;
+  return { place: { ...place, replicate: replicateAt(run, index) }, values };
 }
 
 /** Only a plain product of different kinds surely has different cells; scales that do not apply are left out by `at`. */

@@ -2,7 +2,7 @@
  * Reads the `seed` axis. Explicit seeds are the same for every arm of the grid (common random numbers: differences between
  * arms are not blurred by different draws); `replicates: n` gives each point n seeds of its own, derived from the point.
  */
-import { sha256Hex } from "../core/canonical-json.ts";
+import type { PrefixHash } from "../core/canonical-json.ts";
 import { listValues, type AxisValues } from "./axis-values.ts";
 import type { Field } from "./field.ts";
 import type { Findings } from "./problem.ts";
@@ -86,6 +86,6 @@ function withDigits(node: SourceNode): SourceNode {
 }
 
 /** The seed of a replicate: the first 64 bits of SHA-256 over the point without its seed, and the replicate's number. */
-export function replicateSeed(seedlessCell: string, replicate: number): string {
-  return BigInt(`0x${sha256Hex(`${seedlessCell}/replicate/${replicate}`).slice(0, 16)}`).toString();
+export function replicateSeed(seedlessCell: string, replicate: number, hash: PrefixHash): string {
+  return BigInt(`0x${hash.hex(seedlessCell, `/replicate/${replicate}`).slice(0, 16)}`).toString();
 }

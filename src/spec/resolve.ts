@@ -2,13 +2,14 @@
  * From a place in the grid to a cell: fold scale, apply overrides, fill in what depends on the data, filter, derive the
  * seed. The same values give the same cell, wherever in the file they were written.
  */
+import type { PrefixHash } from "../core/canonical-json.ts";
 import type { Config } from "../catalogue/entry.ts";
 import { datasetOf } from "../catalogue/registry.ts";
 import type { CellConfig } from "./cell.ts";
 import { estimateConfigOf } from "./estimate-section.ts";
 import type { Expression, PointContext } from "./expression.ts";
 import type { FieldValue } from "./field.ts";
-import type { Place } from "./grid.ts";
+import type { Place, SubGrid } from "./grid.ts";
 import type { Override } from "./override.ts";
 import { replicateSeed } from "./read-seeds.ts";
 import { SECTION_NAMES, type ScaleOwner, type SectionName } from "./sections.ts";
@@ -148,8 +149,6 @@ export function isKept(draft: Draft, rules: Rules): boolean {
  * Explicit seeds are shared by all arms; a replicate's seed comes from its point.
  * @param seedless the canonical text of the point without its seed
  */
-export function seedOf(place: Place, seedless: () => string): string {
-  const { seeds } = place.subGrid;
-  if (seeds.kind === "shared") return String(seeds.values.at(place.replicate));
-  return replicateSeed(seedless(), place.replicate);
+export function seedOf({ seeds }: SubGrid, replicate: number, seedless: string, hash: PrefixHash): string {
+  return seeds.kind === "shared" ? String(seeds.values.at(replicate)) : replicateSeed(seedless, replicate, hash);
 }

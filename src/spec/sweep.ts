@@ -8,12 +8,12 @@ import { readRules } from "./read-rules.ts";
 import type { Rules } from "./resolve.ts";
 import { SECTION_NAMES, sections } from "./sections.ts";
 import { entryOf, nodeText, readSource, type MapNode, type SourceTree } from "./source-tree.ts";
-import { LazySweep, type GridPoint, type SweepSpec } from "./lazy-sweep.ts";
+import { LazySweep, type Arm, type GridPoint, type SweepSpec } from "./lazy-sweep.ts";
 import type { ResolvedSpec } from "./resolved-spec.ts";
 import { sha256Hex } from "../core/canonical-json.ts";
 import { asSweepId, type SweepId } from "../core/ids.ts";
 
-export type { GridPoint, SweepSpec };
+export type { Arm, GridPoint, SweepSpec };
 
 const SPEC_VERSION = 1;
 /** Names go into ids, file names and Kubernetes labels (63 characters with the id's suffix). */

@@ -1,5 +1,6 @@
 /** Changes and records for tests of a store. */
-import type { Change, LogLine, NewCell, ResultRecord, SweepRecord } from "../../coordinator/store/change.ts";
+import type { Change, LinkRun, LogLine, NewCell, ResultRecord, SweepRecord } from "../../coordinator/store/change.ts";
+import { LinkRuns } from "../../coordinator/store/key-runs.ts";
 import { sha256Hex } from "../../src/core/canonical-json.ts";
 import {
   asCellId,
@@ -43,15 +44,23 @@ export function sweepRecord(seq = 1, overrides: Partial<SweepRecord> = {}): Swee
 export const NO_FAULTS = { lost: 0, failed: 0, oom: 0, preempted: 0 };
 export const NO_FIGURES = { reason: "", ...NO_FAULTS, widthLimit: 0, triedOn: [], memoryAbove: 0 } as const;
 
-export function newCell(key: number, scope = ""): NewCell {
-  return { key, id: idOf(key), scope, fuseKey: FUSE_KEY, config: [`{"cell":${key}}`] };
+/** @param named the key that its id is made from */
+export function newCell(named: number, fuseKey = FUSE_KEY): NewCell {
+  return { id: idOf(named), arm: { fuseKey, before: [], after: [] }, own: `{"cell":${named}}` };
 }
+
+/** Cells whose keys follow one another. */
+export function cellsAdded(firstKey: number, cells: readonly NewCell[], scope = ""): Change {
+  return { kind: "cells-added", scope, firstKey, cells };
+}
+
+export const cellAdded = (key: number, cell = newCell(key), scope = ""): Change => cellsAdded(key, [cell], scope);
 
 /** A sweep with these cells, whose grid indices are their keys. */
 export function sweepWith(keys: readonly number[], seq = 1, scope = ""): readonly Change[] {
   return [
     { kind: "sweep-added", sweep: sweepRecord(seq, { scope }) },
-    { kind: "cells-added", cells: keys.map((key) => newCell(key, scope)) },
+    ...keys.map((key) => cellAdded(key, newCell(key), scope)),
     linksOf(keys, seq),
   ];
 }
@@ -60,8 +69,15 @@ export function linksOf(keys: readonly number[], seq: number, cached = false): C
   return {
     kind: "cells-linked",
     sweepSeq: seq,
-    links: keys.map((key) => ({ gridIndex: key, cellKey: key, cached })),
+    links: linkRuns(keys, 0, cached),
   };
+}
+
+/** Cells in the places of their keys, moved by `by`. */
+export function linkRuns(keys: readonly number[], by: number, cached = false): readonly LinkRun[] {
+  const links = new LinkRuns();
+  for (const key of keys) links.add(key + by, key, cached);
+  return links.runs;
 }
 
 export function granted(value: number, cellKeys: readonly number[]): Change {

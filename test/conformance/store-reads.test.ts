@@ -1,13 +1,16 @@
 /** What every store gives back: for a start of the coordinator, by key, and in pages. */
 import { describe, expect, it } from "vitest";
-import type { Change } from "../../coordinator/store/change.ts";
+import type { CellArm, Change } from "../../coordinator/store/change.ts";
 import type { LogQuery, StoredCell } from "../../coordinator/store/store.ts";
 import { asFuseKey, asSessionId, asWorkerId } from "../../src/core/ids.ts";
 import {
+  cellAdded,
+  cellsAdded,
   committed,
   FUSE_KEY,
   granted,
   idOf,
+  linkRuns,
   linksOf,
   logLine,
   logs,
@@ -83,15 +86,18 @@ describeStores(({ apply, store }) => {
       const keys = Array.from({ length: 40 }, (_, index) => index + 1);
       const other = asFuseKey("f".repeat(64));
       const cells = keys.map((key) => ({
-        ...newCell(key, key > 20 ? "s" : ""),
+        key,
+        id: idOf(key),
+        scope: key > 20 ? "s" : "",
         fuseKey: key % 3 === 0 ? other : FUSE_KEY,
       }));
-      const links = keys.map((key) => ({ gridIndex: key + 100, cellKey: key, cached: false }));
+      const added = cells.map(({ key, fuseKey }) => newCell(key, fuseKey));
       await apply(
         { kind: "sweep-added", sweep: sweepRecord(1) },
         { kind: "sweep-added", sweep: sweepRecord(2) },
-        { kind: "cells-added", cells },
-        { kind: "cells-linked", sweepSeq: 1, links },
+        cellsAdded(1, added.slice(0, 20)),
+        cellsAdded(21, added.slice(20), "s"),
+        { kind: "cells-linked", sweepSeq: 1, links: linkRuns(keys, 100) },
         linksOf([5, ...keys.slice(9, 25)], 2),
         { kind: "cells-cancelled", cellKeys: [7, 33] },
       );
@@ -295,17 +301,19 @@ describeStores(({ apply, store }) => {
     });
 
     it("configurations, whose parts are shared, as they were given, also after a transaction that failed", async () => {
-      const fields = (text: string) => [`{"architecture":{"kind":"mlp","depth":${text.length}}`, `,"b":"${text}"}`];
-      const config = (text: string): string => fields(text).join("");
-      const cell = (key: number, text: string) => ({ ...newCell(key), config: fields(text) });
+      const arm = (depth: number): CellArm => ({
+        fuseKey: FUSE_KEY,
+        before: [`{"architecture":{"kind":"mlp","depth":${depth}}`],
+        after: [',"train":{"batch":8,"evalEvery":10,"steps":10}', ',"z":0}'],
+      });
+      const config = (text: string): string =>
+        [...arm(text.length).before, `,"b":"${text}"`, ...arm(text.length).after].join("");
+      const cell = (key: number, text: string) => ({ id: idOf(key), arm: arm(text.length), own: `,"b":"${text}"` });
       await apply(sweepWith([1]));
-      const fails = [
-        { kind: "cells-added", cells: [cell(2, "one")] },
-        { kind: "cells-added", cells: [newCell(1)] },
-      ] as const;
+      const fails = [cellAdded(2, cell(2, "one")), cellAdded(1)];
       await expect(apply(fails)).rejects.toThrow();
-      await apply({ kind: "cells-added", cells: [cell(3, "two"), cell(4, "and")] });
-      await apply({ kind: "cells-added", cells: [cell(5, "one"), cell(6, "other")] });
+      await apply(cellsAdded(3, [cell(3, "two"), cell(4, "and")]));
+      await apply(cellsAdded(5, [cell(5, "one"), cell(6, "other")]));
       const expected = new Map([
         [1, '{"cell":1}'],
         [3, config("two")],

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Change } from "../../coordinator/store/change.ts";
 import {
+  cellAdded,
   committed,
   FUSE_KEY,
   granted,
@@ -110,8 +111,8 @@ describeStores(({ apply, store, durable, shared, open, reopen }) => {
     });
 
     it("one cell of a content id and scope, and the same id in another scope", async () => {
-      await expect(apply({ kind: "cells-added", cells: [{ ...newCell(1), key: 9 }] })).rejects.toThrow();
-      await apply({ kind: "cells-added", cells: [{ ...newCell(1), key: 9, scope: "sweep-2" }] });
+      await expect(apply(cellAdded(9, newCell(1)))).rejects.toThrow();
+      await apply(cellAdded(9, newCell(1), "sweep-2"));
     });
 
     it("a token granted once", async () => {
@@ -122,7 +123,7 @@ describeStores(({ apply, store, durable, shared, open, reopen }) => {
       const link = (gridIndex: number, cellKey: number): Change => ({
         kind: "cells-linked",
         sweepSeq: 1,
-        links: [{ gridIndex, cellKey, cached: false }],
+        links: [{ gridIndex, firstKey: cellKey, lastKey: cellKey, cached: false }],
       });
       await expect(apply(link(1, 2))).rejects.toThrow();
       await expect(apply(link(9, 2))).rejects.toThrow();

@@ -5,7 +5,7 @@ import { sha256Hex } from "../../src/core/canonical-json.ts";
 import { NO_ESTIMATE } from "../../src/spec/estimate-section.ts";
 import { cellOf } from "../../src/spec/cell.ts";
 import { configToJson } from "../../src/wire/cell-grant.ts";
-import type { SpecCell, SpecReader } from "../../coordinator/sweep/spec-reader.ts";
+import type { SpecArm, SpecCell, SpecReader } from "../../coordinator/sweep/spec-reader.ts";
 
 /** A sweep file of the simulation: cells `from`, `from + 1`, ... over as many fuse keys. */
 export interface SimSweep {
@@ -15,10 +15,12 @@ export interface SimSweep {
   readonly from: number;
 }
 
-const known = new Map<number, Omit<SpecCell, "fuseKey">>();
+type Known = Pick<SpecCell, "id" | "own"> & { readonly arm: Omit<SpecArm, "fuseKey"> };
+
+const known = new Map<number, Known>();
 const numbers = new Map<string, number>();
 
-function cellOfNumber(number: number): Omit<SpecCell, "fuseKey"> {
+function cellOfNumber(number: number): Known {
   const before = known.get(number);
   if (before !== undefined) return before;
   const { id, config } = cellOf({
@@ -30,7 +32,11 @@ function cellOfNumber(number: number): Omit<SpecCell, "fuseKey"> {
     train: { steps: 10, batch: 8, schedule: "constant", evalEvery: 5, stopTrainLoss: null },
     estimate: { ...NO_ESTIMATE, sampler: "sgld" },
   });
-  const cell = { id, config: fieldsOf(configToJson(config)), bytesPerMember: 1_000_000, flops: 1_000_000 };
+  const fields = fieldsOf(configToJson(config));
+  const seedAt = fields.findIndex((field) => field.startsWith(',"seed":'));
+  const [head, tail] = [fields.slice(0, seedAt), fields.slice(seedAt + 1)];
+  const arm = { before: head, after: tail, bytesPerMember: 1_000_000, flops: 1_000_000 };
+  const cell = { id, arm, own: fields[seedAt]! };
   known.set(number, cell);
   numbers.set(id, number);
   return cell;
@@ -55,7 +61,8 @@ export const simSpecs: SpecReader = {
       id: (requestId) => asSweepId(`${name}-${sha256Hex(text + (requestId ?? "")).slice(0, 10)}`),
       at: (index) => {
         const number = from + index;
-        return { ...cellOfNumber(number), fuseKey: asFuseKey(`${number % fuseKeys}`.padStart(16, "f")) };
+        const { arm, ...cell } = cellOfNumber(number);
+        return { ...cell, arm: { ...arm, fuseKey: asFuseKey(`${number % fuseKeys}`.padStart(16, "f")) } };
       },
       label: (index) => `cell=${from + index}`,
     };

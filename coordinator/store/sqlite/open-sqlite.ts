@@ -24,7 +24,7 @@ export const databaseFile = (folder: string): string => join(folder, "occam.db")
 export const SQLITE_TYPES: DialectTypes = { dialect: "sqlite", int8: "integer", bytes: "blob", id: "text" };
 
 /** Pages kept in memory, in KiB: the upper levels of every index of a million cells. */
-const CACHE_KIB = 65_536;
+const CACHE_KIB = 32_768;
 
 /**
  * Pages of the log, 64 MiB, before they are written back into the database. A page that was written many times is written back

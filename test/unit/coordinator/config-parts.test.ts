@@ -9,6 +9,10 @@ import { Kysely, sql } from "kysely";
 
 const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(openDatabase(":memory:")) });
 
+/** Its own text is the `at`-th. */
+const listOf = (parts: NewParts, texts: readonly string[], at: number): string =>
+  parts.listOf({ before: texts.slice(0, at), after: texts.slice(at + 1) }, texts[at] ?? "");
+
 describe("a configuration", () => {
   it("is the text that was given, whatever its parts are, and whoever reads it", async () => {
     await sql`create table config_part (part_id integer primary key, text text not null, crc integer)`.execute(db);
@@ -18,7 +22,7 @@ describe("a configuration", () => {
         await sql`delete from config_part`.execute(db);
         const writer = new ConfigParts();
         const parts = new NewParts(writer, 1);
-        const lists = given.map((fields) => parts.listOf(fields));
+        const lists = given.map((fields) => listOf(parts, fields, fields.length >> 1));
         for (const [text, part_id] of parts.added)
           await db.insertInto("config_part").values({ part_id, text }).execute();
         writer.learn(parts.added);
@@ -34,15 +38,15 @@ describe("a configuration", () => {
     const known = new ConfigParts();
     const long = `{"architecture":{"kind":"mlp","depth":1}`;
     const first = new NewParts(known, 7);
-    const one = first.listOf([long, ',"seed":"1"}']);
-    const other = first.listOf([long, ',"seed":"2"}']);
+    const one = listOf(first, [long, ',"seed":"1"}'], 1);
+    const other = listOf(first, [long, ',"seed":"2"}'], 1);
     expect([JSON.parse(one), JSON.parse(other)]).toEqual([
       [7, ',"seed":"1"}'],
       [7, ',"seed":"2"}'],
     ]);
     known.learn(first.added);
     const next = new NewParts(known, first.nextId);
-    expect(JSON.parse(next.listOf([long, ',"seed":"3"}']))).toEqual([7, ',"seed":"3"}']);
+    expect(JSON.parse(listOf(next, [long, ',"seed":"3"}'], 1))).toEqual([7, ',"seed":"3"}']);
     expect(next.added.size).toBe(0);
   });
 });

@@ -49,8 +49,8 @@ export const madeUpSpecs: SpecReader = {
       at: (index) => {
         if (broken.includes(index)) throw new Error(`point ${index} is broken`);
         const fuseKey = asFuseKey(sha256Hex(`fuse ${index % fuseKeys}`).slice(0, 16));
-        const config = [JSON.stringify({ cell: from + index })];
-        return { id: cellIdOf(from + index), fuseKey, config, bytesPerMember: 1_000_000, flops: 1_000_000 };
+        const arm = { fuseKey, before: [], after: [], bytesPerMember: 1_000_000, flops: 1_000_000 };
+        return { id: cellIdOf(from + index), arm, own: JSON.stringify({ cell: from + index }) };
       },
       label: (index) => `cell=${from + index}`,
     };

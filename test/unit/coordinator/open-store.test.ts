@@ -11,7 +11,7 @@ import { openSqliteFolder, openSqliteStore, SQLITE_TYPES } from "../../../coordi
 import { openDatabase, SQLITE_PACKAGE } from "../../../coordinator/store/sqlite/sqlite-api.ts";
 import { NodeSqliteDialect } from "../../../coordinator/store/sqlite/sqlite-dialect.ts";
 import { checkStore } from "../../../coordinator/store/tools/check.ts";
-import { idOf, newCell, sweepWith } from "../../conformance/store-fixture.ts";
+import { cellAdded, idOf, newCell, sweepWith } from "../../conformance/store-fixture.ts";
 import { quietLogger } from "../../support/quiet-logger.ts";
 
 let folder: string;
@@ -93,8 +93,8 @@ describe("a store", () => {
     expect(await store.loadPendingCells(0, 9)).toMatchObject([{ key: 1, id: idOf(1), sweeps: [1] }]);
     expect(await store.findCells("", [idOf(1)])).toMatchObject([{ key: 1 }]);
     expect(await store.readConfigs([1])).toEqual(new Map([[1, json]]));
-    await expect(store.apply([{ kind: "cells-added", cells: [{ ...newCell(1), key: 2 }] }])).rejects.toThrow(/UNIQUE/);
-    await store.apply([{ kind: "cells-added", cells: [newCell(3)] }]);
+    await expect(store.apply([cellAdded(2, newCell(1))])).rejects.toThrow(/UNIQUE/);
+    await store.apply([cellAdded(3)]);
     await store.close();
     expect((await checkStore(folder, quietLogger)).problems).toEqual([]);
   });

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { asSessionId } from "../../../src/core/ids.ts";
 import { listWorkers } from "../../../coordinator/api/worker-message.ts";
 import { HandWorker, leaseToken, openWorld, type World } from "./coordinator-fixture.ts";
@@ -17,6 +17,34 @@ const counts = () => hot().sweeps.all()[0]!.counts;
 const turns = async () => {
   for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 };
+
+describe("while the disk is slow", () => {
+  it("a mere heartbeat is answered, and nothing that rests on a write", async () => {
+    await world.submit({ name: "a", cells: 8 });
+    const { token } = await worker.take();
+    const idle = new HandWorker(() => world, "idle", "s0");
+    await idle.sync({ freeSlots: 0 });
+    const { apply } = world.store;
+    let go: () => void = () => undefined;
+    const slow = new Promise<void>((resolve) => (go = resolve));
+    vi.spyOn(world.store, "apply").mockImplementation(async (changes) => {
+      await slow;
+      await apply.call(world.store, changes);
+    });
+    let answered = 0;
+    const count = () => (answered += 1);
+    const others = [new HandWorker(() => world, "w2", "s2"), new HandWorker(() => world, "w2", "s2")];
+    // A grant; the arrival of a session, and its next sync before that is stored.
+    const waiting = [idle.sync(), ...others.map((other) => other.sync({ freeSlots: 0 }))];
+    for (const each of waiting) void each.then(count);
+    expect((await worker.sync({ freeSlots: 0 })).renewals.map((renewal) => renewal.token)).toEqual([token]);
+    await turns();
+    expect(answered).toBe(0);
+    go();
+    expect((await waiting[0]!).grants).toHaveLength(1);
+    await Promise.all(waiting);
+  });
+});
 
 describe("a grant", () => {
   it("is stored before it is sent, with configuration, attempt and ttl", async () => {

@@ -1,12 +1,25 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { backoffMs, RECONNECT } from "../../../src/core/backoff.ts";
-import { canonicalJson, type Json } from "../../../src/core/canonical-json.ts";
+import { canonicalJson, PrefixHash, sha256Hex, type Json } from "../../../src/core/canonical-json.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import { EXIT_OF, invariant, OccamError, RETRYABLE } from "../../../src/core/errors.ts";
 import { createLogger } from "../../../src/core/log.ts";
 import { rootKey } from "../../../src/core/random.ts";
 import { PACKAGE_VERSION } from "../../../src/core/version.ts";
+
+describe("the hash of texts that begin alike", () => {
+  it("is that of the whole text, whatever was hashed before", () => {
+    const text = fc.string({ unit: "binary", size: "max", maxLength: 2_000 });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(text, fc.array(text)), { maxLength: 8 }), (given) => {
+        const hash = new PrefixHash();
+        for (const [prefix, rests] of given)
+          for (const rest of rests) expect(hash.hex(prefix, rest)).toBe(sha256Hex(prefix + rest));
+      }),
+    );
+  });
+});
 
 describe("canonical JSON", () => {
   it("does not depend on the order of keys, at any depth", () => {
