@@ -24,6 +24,7 @@ import { NO_METER, type Meter } from "./meter.ts";
 import type { Store } from "./store/store.ts";
 import type { Hot } from "./hot/hot.ts";
 import type { Quotas } from "./sweep/check-size.ts";
+import { loadCheck } from "./lease/late-check.ts";
 import { lateSpecReader, loadSpecReader } from "./sweep/late-spec-reader.ts";
 import { timingsOf, type Timings } from "./timings.ts";
 
@@ -76,8 +77,9 @@ export interface RunningCoordinator {
 /** @throws OccamError "store-locked", "store-corrupt", "store-newer", "unavailable" or "bad-config", each with what to do */
 export async function startCoordinator(options: CoordinatorStartOptions): Promise<RunningCoordinator> {
   const started = await (isPostgresUrl(options.store) ? startReplica(options) : startAlone(options));
-  // Serving waits for no part that it can do without; what the first submission needs comes now. Should it fail, that one says so.
-  loadSpecReader().catch(() => undefined);
+  // Serving waits for no part that it can do without; what the first submission and the first commit need
+  // comes now. Should it fail, they say so.
+  for (const load of [loadSpecReader, loadCheck]) load().catch(() => undefined);
   return started;
 }
 

@@ -16,8 +16,8 @@ import { missingRecords, type SentCounts } from "../ingest/missing-records.ts";
 import { LIMITS } from "../limits.ts";
 import { endAttempt } from "./attempts.ts";
 import { isUnder } from "./cell-state.ts";
-import { checkResult } from "./check-result.ts";
 import { attemptInMemory, findAttempt, type FoundAttempt } from "./find-attempt.ts";
+import { loadCheck } from "./late-check.ts";
 import { noteFinding, takeResult } from "./take-result.ts";
 
 export type Fault = "failed" | "out-of-memory" | "lost" | "handed-back";
@@ -52,7 +52,11 @@ const ROUNDS = 10;
  * @throws OccamError "protocol" for a result that is none
  */
 export async function commitAll(hot: Hot, commands: readonly CommitCommand[]): Promise<readonly CommitReply[]> {
-  const results = commands.map(resultOf);
+  const check = await loadCheck();
+  const results = commands.map(({ outcome }) => {
+    if (outcome.kind !== "result") return undefined;
+    return { sent: outcome, result: check(outcome.json, outcome.digest) };
+  });
   const replies = commands.map((command, index) => decide(hot, command, results[index]));
   const decided = replies.every(isDecided) ? replies : await Promise.all(replies.map(async (reply) => reply));
   await hot.writer.settled();
@@ -63,11 +67,6 @@ export async function commitAll(hot: Hot, commands: readonly CommitCommand[]): P
 interface Checked {
   readonly sent: SentResult;
   readonly result: CellResult;
-}
-
-function resultOf({ outcome }: CommitCommand): Checked | undefined {
-  if (outcome.kind !== "result") return undefined;
-  return { sent: outcome, result: checkResult(outcome.json, outcome.digest) };
 }
 
 const isDecided = (reply: CommitReply | Promise<CommitReply>): reply is CommitReply => !(reply instanceof Promise);
