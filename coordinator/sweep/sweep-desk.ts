@@ -350,8 +350,6 @@ export class SweepDesk {
       index += points.cells.length;
       // The chunk before is stored: that a cell is in the sweep already is then seen, wherever the cell is.
       await before;
-      // What others have written meanwhile goes first: it would wait for all of this chunk.
-      await hot.writer.settled();
       if (sweep.state !== "running" || this.#closed) return;
       await this.#inTurn(() => admit(hot, sweep, points));
       before = hot.writer.settled();

@@ -97,7 +97,10 @@ async function storm(world: World): Promise<void> {
 function clearUp(world: World): void {
   const { coordinator } = world;
   const sweep = coordinator?.hot.sweeps.all()[0];
-  if (sweep?.state === "cancelled") world.submit();
+  if (sweep?.state === "cancelled" || world.wasRefused) {
+    world.wasRefused = false;
+    world.submit();
+  }
   // Its first cells may have failed alike.
   if (sweep !== undefined && sweep.paused !== "") void coordinator!.sweeps.resume(sweep).catch(() => undefined);
   for (const name of new Set(world.workers.map((worker) => worker.id))) {

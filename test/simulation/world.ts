@@ -2,6 +2,7 @@
  * All that a run consists of: a disk, coordinators, a network, workers; and the steps in which time goes on, each followed by a
  * look at everything that must hold. `run-seed.ts` lets it live by chance, the tests of named faults by their own plans.
  */
+import { messageOf } from "../../src/core/errors.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -143,12 +144,20 @@ export class World implements CoordinatorWorld, WorkerWorld {
   }
 
   submitted = 0;
+  /** The last submission that was answered was answered by an error: it is to be repeated. */
+  wasRefused = false;
 
   submit(sweep: SimSweep = this.plan.sweep, coordinator = this.coordinator): void {
     this.submitted += 1;
     const submission = { specText: JSON.stringify(sweep), fileName: "sim.json", noCache: false, requestId: "" };
     // Not waited for: the answer depends on the clock.
-    void coordinator?.sweeps.submit(submission).catch(() => undefined);
+    void coordinator?.sweeps.submit(submission).then(
+      () => (this.wasRefused = false),
+      (error: unknown) => {
+        this.wasRefused = true;
+        this.journal.note(() => `a submission failed: ${messageOf(error)}`);
+      },
+    );
   }
 
   startCoordinator(): void {

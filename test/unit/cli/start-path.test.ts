@@ -38,7 +38,6 @@ describe("a start loads", () => {
       "@grpc/grpc-js",
       "kysely",
       "pino",
-      "zod",
     ]);
   });
 });
