@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { type CellId } from "../../src/core/ids.ts";
 import { openOperator, type Operator } from "../../src/cli/operator.ts";
@@ -37,6 +37,7 @@ const cwd = temporaryFolder();
 let coordinator: Running;
 let operator: Operator;
 let connection: readonly string[];
+const workers: Running[] = [];
 
 beforeAll(async () => {
   coordinator = start(["coordinator", "--store", "store", "--port", "0"], { cwd });
@@ -44,6 +45,14 @@ beforeAll(async () => {
   const address = /serves (\S+),/.exec(coordinator.stdout)![1]!;
   connection = ["--coordinator", address, "--token-file", "store/token"];
   operator = openOperator({ address, token: readFileSync(join(cwd, "store/token"), "utf8").trim() }, systemClock);
+});
+
+/** A worker that a failed test leaves would take the next one's cells. */
+afterEach(async () => {
+  for (const one of workers.splice(0)) {
+    one.signal("SIGKILL");
+    await one.ended;
+  }
 });
 
 afterAll(async () => {
@@ -54,7 +63,9 @@ afterAll(async () => {
 
 function worker(id: string, checkpoints: string, env: Readonly<Record<string, string>> = {}): Running {
   const flags = ["--id", id, "--backend", "wasm", "--checkpoints", checkpoints, "--checkpoint-every", "0.2"];
-  return start(["worker", ...connection, ...flags], { cwd, env });
+  const running = start(["worker", ...connection, ...flags], { cwd, env });
+  workers.push(running);
+  return running;
 }
 
 /** Submits a sweep; gives its cells. */
@@ -166,6 +177,8 @@ describe("a worker that is stopped", () => {
       await server.stop();
       await expectUnbroken(down.sweep, down.cells, { attempts: 1, lost: 0, failed: 0 });
       server = await startS3Server(port);
+      // It is tried again within half a minute, and only then are new cells sure to be kept.
+      await only.until((out, err) => `${out}${err}`.includes("the checkpoint store is there again"));
       const back = await submit("back", 4);
       await checkpoint(store, back.cells[0]!.id, () => true);
       await expectUnbroken(back.sweep, back.cells, { attempts: 1, lost: 0, failed: 0 });

@@ -6,6 +6,7 @@
  *    until it is there or the session ends.
  * 2. Of one cell, what was asked for last is what the store ends with: one call a cell at a time, newer work replaces older.
  * 3. The store is not asked about a cell that never had a checkpoint.
+ * 4. Whoever waits for the store does not wait for the next try of a store that was down for long: it is tried at once, and often.
  */
 import { backoffMs, type BackoffLimits } from "../../src/core/backoff.ts";
 import type { Clock } from "../../src/core/clock.ts";
@@ -45,7 +46,7 @@ export class CheckpointKeeper {
   readonly #known = new Set<CellId>();
   #failures = 0;
   #cancelRetry: (() => void) | undefined;
-  #waiters: (() => void)[] = [];
+  readonly #waiters = new Set<() => void>();
 
   constructor(options: CheckpointKeeperOptions) {
     this.#options = options;
@@ -92,11 +93,16 @@ export class CheckpointKeeper {
   async settled(limitMs: number): Promise<boolean> {
     if (this.#isIdle) return true;
     await new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.after(limitMs, resolve);
-      this.#waiters.push(() => {
+      const end = (): void => {
         cancel();
+        this.#waiters.delete(end);
         resolve();
-      });
+      };
+      const cancel = this.#options.clock.after(limitMs, end);
+      this.#waiters.add(end);
+      this.#cancelRetry?.();
+      this.#cancelRetry = undefined;
+      this.#advance();
     });
     return this.#isIdle;
   }
@@ -169,7 +175,7 @@ export class CheckpointKeeper {
     }
     this.#underWay.delete(cellId);
     this.#advance();
-    if (this.#isIdle) for (const resolve of this.#waiters.splice(0)) resolve();
+    if (this.#isIdle) for (const end of this.#waiters) end();
   }
 
   #succeeded(): void {
@@ -183,7 +189,8 @@ export class CheckpointKeeper {
     const { clock, key, say, store } = this.#options;
     if (!this.#waiting.has(cellId)) this.#waiting.set(cellId, work);
     if (this.#failures === 0) say("warn", `checkpoints wait, the cells go on: ${store.place}: ${messageOf(error)}`);
-    this.#cancelRetry ??= clock.after(backoffMs(key, this.#failures, RETRY), () => {
+    const tries = this.#waiters.size > 0 ? 0 : this.#failures;
+    this.#cancelRetry ??= clock.after(backoffMs(key, tries, RETRY), () => {
       this.#cancelRetry = undefined;
       this.#advance();
     });

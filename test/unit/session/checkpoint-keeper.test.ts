@@ -9,6 +9,7 @@ import { asCellId, type CellId } from "../../../src/core/ids.ts";
 import { rootKey } from "../../../src/core/random.ts";
 import { openCheckpointStore, type CheckpointStore } from "../../../worker/checkpoint/checkpoint-store.ts";
 import { CheckpointKeeper } from "../../../worker/session/checkpoint-keeper.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { startS3Server, type S3Server } from "../../support/s3-server.ts";
 
 const cell = (n: number): CellId => asCellId(n.toString(16).padStart(64, "0"));
@@ -72,6 +73,30 @@ test("F21 what is kept while the store is down is there once it is up, the newes
     expect.stringMatching(/^checkpoints wait, the cells go on: s3:\/\/cells: /),
     "the checkpoint store is there again: s3://cells",
   ]);
+});
+
+test("F21 who waits for a store that was down for long has it tried at once, and every half a second", async () => {
+  const clock = new FakeClock();
+  let isDown = true;
+  const asked: number[] = [];
+  const write = async (): Promise<void> => {
+    asked.push(clock.nowMs());
+    if (isDown) throw new Error("down");
+  };
+  const unused = (): Promise<never> => Promise.reject(new Error("unused"));
+  const { keeper } = keeperOf({ place: "there", read: unused, write, remove: unused, list: unused }, clock);
+  keeper.keep(cell(1), file(1));
+  await clock.advance(15 * 60_000);
+  expect(clock.nextMs()! - clock.nowMs()).toBeGreaterThan(1_000);
+  const [tries, startMs] = [asked.length, clock.nowMs()];
+  const stored = keeper.settled(5_000);
+  await clock.advance(0);
+  await clock.advance(2_000);
+  expect(asked[tries]).toBe(startMs);
+  expect(asked.length).toBeGreaterThanOrEqual(tries + 5);
+  isDown = false;
+  await clock.advance(500);
+  expect(await stored).toBe(true);
 });
 
 test("a store that hangs holds nobody longer than its limits", async () => {
