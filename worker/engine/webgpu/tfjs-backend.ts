@@ -6,6 +6,7 @@
 import { createRequire } from "node:module";
 import type { TensorInfo, TypedArray } from "@tensorflow/tfjs-core";
 import { OccamError, invariant } from "../../../src/core/errors.ts";
+import { sizeOf } from "../shape.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { BUFFER_USAGE, type GpuBuffer, type GpuDevice, type OpenDevice } from "./dawn.ts";
 import { DawnEvents } from "./dawn-events.ts";
@@ -171,8 +172,6 @@ function upload(backend: WebgpuBackend, data: TensorData): void {
   }
   data.resource = buffer;
 }
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 /** As the device keeps them; a tensor's values may be an array of any numbers. */
 function wordsOf(dtype: TensorData["dtype"], values: TypedArray): TypedArray {
