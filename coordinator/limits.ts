@@ -37,6 +37,8 @@ export const LIMITS = {
   reasonChars: 2_000,
   /** Rows of one page of a listing: a bound on memory and on one stall of the event loop. */
   pageRows: 256,
+  /** Keys of cells that are looked through at once. */
+  pageKeys: 1_024,
   /** Log lines of one look of a tail into the store: with lines as long as they may be that is 4 MiB of memory. */
   logPageRows: 64,
   /** Log lines that one look may pass over, by filters: a bound on a stall of the event loop. */

@@ -6,7 +6,7 @@ import type { ConfigParts } from "./config-parts.ts";
 import { runsOf } from "./key-runs.ts";
 import { NAME_CHARS } from "./narrow-cells.ts";
 import { storedCell, storedCellQuery, withSweeps } from "./stored-cell.ts";
-import type { StoredAttempt, StoredCell, StoredStream } from "./store.ts";
+import type { KeyRange, StoredAttempt, StoredCell, StoredStream } from "./store.ts";
 import type { Tables } from "./tables.ts";
 
 export async function findCells(
@@ -24,23 +24,30 @@ export async function findCells(
   return withSweeps(db, rows.filter((row) => asked.has(row.cell_id)).map(storedCell));
 }
 
+export async function keysOf(db: Kysely<Tables>, sweepSeq: number): Promise<KeyRange | undefined> {
+  const row = await db
+    .selectFrom("sweep_cell")
+    .select((eb) => [eb.fn.min("cell_key").as("first"), eb.fn.max("cell_key").as("last")])
+    .where("sweep_seq", "=", sweepSeq)
+    .executeTakeFirst();
+  return row?.first == null ? undefined : { first: row.first, last: row.last };
+}
+
+/** A range, and no limit: a page then costs the same wherever it is, whatever a server takes the table to hold. */
 export async function findCellsIn(
   db: Kysely<Tables>,
   sweepSeq: number,
   state: StoredCellState,
-  afterKey: number,
-  limit: number,
+  { first, last }: KeyRange,
 ): Promise<readonly StoredCell[]> {
   const rows = await storedCellQuery(db)
-    .where("cell.cell_key", "in", (eb) =>
-      eb.selectFrom("sweep_cell").select("cell_key").where("sweep_seq", "=", sweepSeq),
-    )
+    .where("cell.cell_key", ">=", first)
+    .where("cell.cell_key", "<=", last)
     .where("cell.state", "=", state)
-    .where("cell.cell_key", ">", afterKey)
     .orderBy("cell.cell_key")
-    .limit(limit)
     .execute();
-  return withSweeps(db, rows.map(storedCell));
+  const cells = await withSweeps(db, rows.map(storedCell));
+  return cells.filter(({ sweeps }) => sweeps.includes(sweepSeq));
 }
 
 export async function findAttempt(

@@ -27,6 +27,7 @@ import type {
   StoredAttempt,
   StoredCell,
   StoredCounts,
+  KeyRange,
   StoredFuseGroup,
   StoredLease,
   StoredSession,
@@ -43,6 +44,8 @@ export interface SqlStoreOptions {
   readonly leaderEpoch: (transaction: Kysely<Tables>) => Promise<number>;
   /** The epoch that an election has given; undefined: the store begins one of its own. */
   readonly epoch?: bigint;
+  /** Called when an epoch has begun, before a whole store is read. */
+  readonly begun?: () => Promise<void>;
   /** See `Store.sound`; left out: it is. */
   readonly sound?: Promise<void>;
   /** Called before the database is closed. */
@@ -86,6 +89,7 @@ export class SqlStore implements Store {
     const epoch = this.#options.epoch ?? (await beginEpoch(this.#db));
     this.#epoch = epoch;
     this.#nextPartId = undefined;
+    await this.#options.begun?.();
     return epoch;
   }
 
@@ -139,13 +143,12 @@ export class SqlStore implements Store {
     return lookUps.findCells(this.#db, scope, ids);
   }
 
-  async findCellsIn(
-    sweepSeq: number,
-    state: StoredCellState,
-    afterKey: number,
-    limit: number,
-  ): Promise<readonly StoredCell[]> {
-    return lookUps.findCellsIn(this.#db, sweepSeq, state, afterKey, limit);
+  async keysOf(sweepSeq: number): Promise<KeyRange | undefined> {
+    return lookUps.keysOf(this.#db, sweepSeq);
+  }
+
+  async findCellsIn(sweepSeq: number, state: StoredCellState, keys: KeyRange): Promise<readonly StoredCell[]> {
+    return lookUps.findCellsIn(this.#db, sweepSeq, state, keys);
   }
 
   async findAttempt(token: LeaseToken, cellId: CellId): Promise<StoredAttempt | undefined> {

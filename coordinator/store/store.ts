@@ -167,6 +167,12 @@ export interface FindingRow {
   readonly digest: string;
 }
 
+/** Both inclusive. */
+export interface KeyRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 export interface Store {
   /** For people: "sqlite /home/ada/run/store". */
   readonly description: string;
@@ -199,13 +205,10 @@ export interface Store {
 
   // Look-ups.
   findCells(scope: string, ids: readonly CellId[]): Promise<readonly StoredCell[]>;
-  /** The cells of a sweep in this state, a page after `afterKey`. */
-  findCellsIn(
-    sweepSeq: number,
-    state: StoredCellState,
-    afterKey: number,
-    limit: number,
-  ): Promise<readonly StoredCell[]>;
+  /** Between which keys the cells of a sweep lie; undefined: it has none. */
+  keysOf(sweepSeq: number): Promise<KeyRange | undefined>;
+  /** The cells of a sweep in this state with these keys. */
+  findCellsIn(sweepSeq: number, state: StoredCellState, keys: KeyRange): Promise<readonly StoredCell[]>;
   findAttempt(token: LeaseToken, cellId: CellId): Promise<StoredAttempt | undefined>;
   findStream(stream: StreamKey): Promise<StoredStream | undefined>;
   /** By the keys of cells. */

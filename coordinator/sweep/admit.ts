@@ -15,6 +15,8 @@ import type { SpecArm, SpecCell } from "./spec-reader.ts";
 export interface Points {
   readonly first: number;
   readonly cells: readonly (SpecCell | undefined)[];
+  /** No point of the grid follows. */
+  readonly areLast: boolean;
 }
 
 /** A look at the store is repeated when a cell moves meanwhile; once is what ever happens. */
@@ -49,7 +51,8 @@ function unknownOf(hot: Hot, sweep: Sweep, { cells }: Points): Set<CellId> {
   return unknown;
 }
 
-function decide(hot: Hot, sweep: Sweep, { first, cells }: Points, stored: ReadonlyMap<string, StoredCell>): void {
+function decide(hot: Hot, sweep: Sweep, points: Points, stored: ReadonlyMap<string, StoredCell>): void {
+  const { first, cells, areLast } = points;
   const { scope } = sweep.record;
   const added: SpecCell[] = [];
   let firstKey = 0;
@@ -78,7 +81,7 @@ function decide(hot: Hot, sweep: Sweep, { first, cells }: Points, stored: Readon
   }
   if (added.length > 0) hot.writer.write({ kind: "cells-added", scope, firstKey, cells: added });
   if (links.runs.length > 0) hot.writer.write({ kind: "cells-linked", sweepSeq: sweep.seq, links: links.runs });
-  hot.writer.write(sweep.expandedUpTo(first + cells.length, false));
+  hot.writer.write(sweep.expandedUpTo(first + cells.length, areLast));
 }
 
 function setGroup(hot: Hot, { fuseKey, bytesPerMember, flops }: SpecArm): void {

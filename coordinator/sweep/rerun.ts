@@ -2,8 +2,8 @@
 import { figuresOf } from "../hot/cell-book.ts";
 import type { Hot } from "../hot/hot.ts";
 import type { Sweep } from "../hot/sweep.ts";
-import { LIMITS } from "../limits.ts";
 import type { StoredCell } from "../store/store.ts";
+import { pagesOf } from "./cells-of-sweep.ts";
 
 /** @param inTurn between two chunks of an expansion. Returns how many cells there were. */
 export async function rerunQuarantined(
@@ -13,18 +13,20 @@ export async function rerunQuarantined(
 ): Promise<number> {
   let cells = 0;
   await hot.writer.settled();
-  let after = 0;
+  const nextPage = pagesOf(hot, sweep, "quarantined");
+  /** Of the page before: no transaction is of more than two. */
+  let before = hot.writer.settled();
   /** False: there was none left. */
   const rerunPage = async (): Promise<boolean> => {
-    let last: StoredCell | undefined;
+    let page: readonly StoredCell[] | undefined;
     await inTurn(async () => {
-      const page = await hot.store.findCellsIn(sweep.seq, "quarantined", after, LIMITS.pageRows);
-      for (const stored of page) cells += Number(rerunCell(hot, stored));
-      last = page.at(-1);
-      after = last?.key ?? after;
+      page = await nextPage();
+      for (const stored of page ?? []) cells += Number(rerunCell(hot, stored));
     });
     hot.workerNews.changed();
-    return last !== undefined;
+    await before;
+    before = hot.writer.settled();
+    return page !== undefined;
   };
   while (await rerunPage());
   return cells;

@@ -20,6 +20,7 @@ import { LIMITS } from "../limits.ts";
 import { parseRequirement } from "../schedule/requirement.ts";
 import { admit, resumeCell, type Points } from "./admit.ts";
 import { cancelCells, endCells } from "./cancel-cells.ts";
+import { pagesOf } from "./cells-of-sweep.ts";
 import { checkSize } from "./check-size.ts";
 import { finishIfDone } from "./finish.ts";
 import { unpauseSweep } from "./pause.ts";
@@ -316,12 +317,21 @@ export class SweepDesk {
 
   async #resumeCells(sweep: Sweep): Promise<void> {
     const hot = this.#hot;
-    // Cells whose cancellation is not durable yet are in memory; the others are in the store.
-    for (const cell of hot.cells.all()) if (cell.sweeps.includes(sweep)) this.#resumeHot(cell);
-    await hot.writer.settled();
-    for (let after = 0; sweep.state === "running" && !this.#closed;) {
-      const page = await hot.store.findCellsIn(sweep.seq, "cancelled", after, LIMITS.pageRows);
-      if (page.length === 0) return;
+    // No transaction is of more than two pages: a long one holds up every other write, and on PostgreSQL the beat of the lead.
+    let before = hot.writer.settled();
+    // Cells whose cancellation is not durable yet are in memory; the others are in the store, or will be when it is their turn.
+    const inMemory = [...hot.cells.all()].filter((cell) => cell.sweeps.includes(sweep));
+    for (let from = 0; from < inMemory.length; from += LIMITS.pageKeys) {
+      for (const cell of inMemory.slice(from, from + LIMITS.pageKeys)) this.#resumeHot(cell);
+      await before;
+      if (sweep.state !== "running" || this.#closed) return;
+      before = hot.writer.settled();
+    }
+    await before;
+    const nextPage = pagesOf(hot, sweep, "cancelled");
+    while (sweep.state === "running" && !this.#closed) {
+      const page = await nextPage();
+      if (page === undefined) return;
       await this.#inTurn(async () => {
         for (const stored of page) {
           if (sweep.state !== "running") return;
@@ -330,12 +340,13 @@ export class SweepDesk {
         }
         hot.workerNews.work();
       });
-      after = page.at(-1)!.key;
-      await nextTurn();
+      await before;
+      before = hot.writer.settled();
     }
   }
 
-  #resumeHot(cell: Parameters<typeof resumeCell>[1]): void {
+  #resumeHot(cell: HotCell): void {
+    if (this.#hot.cells.get(cell.scope, cell.id) !== cell) return;
     if (cell.life.state.kind === "cancelled") resumeCell(this.#hot, cell);
     else this.#hot.cells.requeue(cell);
   }
@@ -352,13 +363,16 @@ export class SweepDesk {
       await before;
       if (sweep.state !== "running" || this.#closed) return;
       await this.#inTurn(() => admit(hot, sweep, points));
+      // A small sweep is known whole, first grant and all, by one transaction.
+      finishIfDone(hot, sweep);
       before = hot.writer.settled();
       hot.workerNews.work();
       await nextTurn();
     }
     await before;
-    if (sweep.state !== "running" || this.#closed) return;
-    if (!sweep.expanded) hot.writer.write(sweep.expandedUpTo(spec.gridSize, true));
+    if (sweep.state !== "running" || this.#closed || sweep.expanded) return;
+    // Only where every point was stored by a build that wrote the end by itself.
+    hot.writer.write(sweep.expandedUpTo(spec.gridSize, true));
     finishIfDone(hot, sweep);
     await hot.writer.settled();
   }
@@ -377,7 +391,7 @@ export class SweepDesk {
       if (sweep.state !== "running" || this.#closed) break;
       endMs = clock.monotonicMs() + LIMITS.expandSliceMs;
     }
-    return { first, cells };
+    return { first, cells, areLast: first + cells.length === spec.gridSize };
   }
 
   /** A point that cannot be made ends the sweep: a part of a grid is not what was asked for. */

@@ -1,6 +1,6 @@
 /** Reads what acts on points: the conditions of `where`, and `overrides`. */
 import { ExpressionReader, type Expression, type Vocabulary } from "./expression.ts";
-import { fieldsOf, type Field, type FieldValue } from "./field.ts";
+import type { Field, FieldValue } from "./field.ts";
 import type { Override, Setting } from "./override.ts";
 import { shown, type Findings } from "./problem.ts";
 import { plainValue, readValue } from "./read-values.ts";
@@ -8,17 +8,20 @@ import type { Rules } from "./resolve.ts";
 import { SECTION_NAMES, sections, type SectionName } from "./sections.ts";
 import { entryOf, nodeText, type Entry, type MapNode, type SourceNode } from "./source-tree.ts";
 import type { WrittenGrid } from "./read-grid.ts";
-import { z } from "zod";
 
 export function readRules(root: MapNode, grids: readonly WrittenGrid[], findings: Findings): Rules {
+  const [conditions, settings] = [entryOf(root, "where")?.value, entryOf(root, "overrides")?.value];
+  const { scaleOwner } = sections();
+  if (conditions === undefined && settings === undefined)
+    return { where: [], overrides: [], scaleOwner, nulls: undefined };
   const fields = usedFields(grids);
   const hasReplicates = grids.some((grid) => grid.seeds.kind === "replicates");
   const variables = hasReplicates ? ["replicate"] : ["seed", "replicate"];
   const reader = new ExpressionReader({ fields: withTags(fields), variables }, findings);
-  const where = readConditions(entryOf(root, "where")?.value, "where", reader, findings);
-  const overrides = readOverrides(entryOf(root, "overrides")?.value, fields, reader, findings);
+  const where = readConditions(conditions, "where", reader, findings);
+  const overrides = readOverrides(settings, fields, reader, findings);
   const used = where.length + overrides.length > 0;
-  return { where, overrides, scaleOwner: sections().scaleOwner, nulls: used ? nullsOf(fields) : undefined };
+  return { where, overrides, scaleOwner, nulls: used ? nullsOf(fields) : undefined };
 }
 
 type UsedFields = ReadonlyMap<SectionName, ReadonlyMap<string, ReadonlyMap<string, Field>>>;
@@ -46,15 +49,11 @@ function withTags(used: UsedFields): Vocabulary["fields"] {
   const fields = new Map<string, Map<string, readonly Field[]>>();
   for (const [section, byPath] of used) {
     const paths = new Map([...byPath].map(([path, byKind]) => [path, [...byKind.values()] as readonly Field[]]));
-    const { tag, kinds } = sections().byName[section];
-    if (tag !== undefined) paths.set(tag, [kindField(tag, [...kinds.keys()])]);
+    const { tag, tagField } = sections().byName[section];
+    if (tag !== undefined && tagField !== undefined) paths.set(tag, [tagField]);
     fields.set(section, paths);
   }
   return fields;
-}
-
-function kindField(tag: string, kinds: readonly string[]): Field {
-  return fieldsOf(z.strictObject({ [tag]: z.enum(kinds) })).get(tag)!;
 }
 
 function nullsOf(used: UsedFields): Rules["nulls"] {

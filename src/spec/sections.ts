@@ -2,7 +2,7 @@
  * The sections of a sweep file and the kinds of variant that each may hold. Data, architecture, optimizer and regulariser
  * come from the catalogue; train and estimate have their schemas here; scale has the fields that it can fold into.
  */
-import type { z } from "zod";
+import { z } from "zod";
 import { ARCHITECTURES, DATASETS, OPTIMIZERS, REGULARISERS } from "../catalogue/registry.ts";
 import type { Architecture } from "../catalogue/entry.ts";
 import {
@@ -41,6 +41,8 @@ export interface Section {
   readonly name: SectionName;
   /** The key that names a variant's kind: "kind", "sampler", or none where there is only one. */
   readonly tag: "kind" | "sampler" | undefined;
+  /** The tag as a field, which conditions may name. */
+  readonly tagField: Field | undefined;
   readonly kinds: ReadonlyMap<string, Kind>;
   /** The kind of a mapping without a tag. */
   readonly presetKind: string | undefined;
@@ -62,7 +64,15 @@ function catalogueSection(name: SectionName, entries: readonly CatalogueEntry[])
     kind,
     { kind, summary, fields: fieldsOf(schema), schema },
   ]);
-  return { name, tag: "kind", kinds: new Map(kinds), presetKind: undefined };
+  return { name, ...tagged("kind", kinds), presetKind: undefined };
+}
+
+function tagged(
+  tag: NonNullable<Section["tag"]>,
+  kinds: readonly [string, Kind][],
+): Pick<Section, "tag" | "tagField" | "kinds"> {
+  const words = z.enum(kinds.map(([kind]) => kind));
+  return { tag, tagField: fieldsOf(z.strictObject({ [tag]: words })).get(tag), kinds: new Map(kinds) };
 }
 
 /**
@@ -113,6 +123,7 @@ function build(): Sections {
   const single = (name: SectionName, kind: Kind): Section => ({
     name,
     tag: undefined,
+    tagField: undefined,
     kinds: new Map([[kind.kind, kind]]),
     presetKind: kind.kind,
   });
@@ -133,7 +144,7 @@ function build(): Sections {
       regulariser: catalogueSection("regulariser", REGULARISERS),
       scale: single("scale", scale.kind),
       train: single("train", train),
-      estimate: { name: "estimate", tag: "sampler", kinds: new Map(samplers), presetKind: "tiered" },
+      estimate: { name: "estimate", ...tagged("sampler", samplers), presetKind: "tiered" },
     },
     scaleOwner: scale.owner,
   };

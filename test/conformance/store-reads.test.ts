@@ -294,12 +294,6 @@ describeStores(({ apply, store }) => {
       expect((await store().findAttempt(token(1), idOf(1)))?.ended).toBe("committed");
     });
 
-    it("cancelled cells of a sweep, in pages", async () => {
-      await apply(sweepWith([1, 2, 3]), { kind: "cells-cancelled", cellKeys: [1, 3] });
-      expect((await store().findCellsIn(1, "cancelled", 0, 1)).map((cell) => cell.key)).toEqual([1]);
-      expect((await store().findCellsIn(1, "cancelled", 1, 5)).map((cell) => cell.key)).toEqual([3]);
-    });
-
     it("configurations, whose parts are shared, as they were given, also after a transaction that failed", async () => {
       const arm = (depth: number): CellArm => ({
         fuseKey: FUSE_KEY,

@@ -74,6 +74,19 @@ describe.skipIf(postgresMissing !== undefined)(`a store in PostgreSQL${skipped}`
     for (const database of all) await database.close();
   });
 
+  it("reads pending cells along their index at a start, though its server has not looked at them yet", async () => {
+    const url = await server.newDatabase();
+    const database = await openPostgres(url, quietLogger);
+    await query(url, `insert into cell (cell_key, cell_id, scope, fuse_key, state, reason, attempts, lost, failed, oom, width_limit)
+      select n, md5(n::text) || md5(n::text), '', 'k', 'pending', '', 0, 0, 0, 0, 0 from generate_series(1, 50000) n`); // prettier-ignore
+    const page = "select * from cell where state = 'pending' and cell_key > 0 order by cell_key limit 4000";
+    const sorts = async (): Promise<boolean> => /Sort/.test(JSON.stringify(await query(url, `explain ${page}`)));
+    expect(await sorts()).toBe(true);
+    await database.store().beginEpoch();
+    expect(await sorts()).toBe(false);
+    await database.close();
+  });
+
   it("that nothing listens for is out of reach, with its address", async () => {
     expect(await refused(`postgres://occam:${PASSWORD}@127.0.0.1:1/occam`)).toMatchObject({
       code: "unavailable",

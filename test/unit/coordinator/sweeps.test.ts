@@ -273,6 +273,21 @@ describe("a cancelled sweep that is submitted again", () => {
     }
   });
 
+  it("resumes a sweep of several pages by ranges of its keys, and no other sweep's cells", async () => {
+    await world.submit({ name: "before", cells: 3 });
+    await cancel();
+    const cells = 2 * LIMITS.pageKeys + 5;
+    const { sweep } = await world.submit({ name: "large", cells, from: 3 });
+    await world.coordinator.sweeps.cancel(sweep);
+    await vi.waitFor(() => expect(sweep.counts.cancelled).toBe(cells));
+    const read = vi.spyOn(world.store, "findCellsIn");
+    await world.coordinator.sweeps.resume(sweep);
+    expect(sweep.counts).toMatchObject({ pending: cells, cancelled: 0 });
+    const ranges = read.mock.calls.map(([, , { first, last }]) => last - first + 1);
+    expect(ranges).toEqual([LIMITS.pageKeys, LIMITS.pageKeys, 5]);
+    expect(sweeps()[0]!.counts).toMatchObject({ pending: 0, cancelled: 3 });
+  });
+
   it("completes a resume that was cut off, at the next start", async () => {
     await world.submit({ name: "a", cells: 5 });
     await cancel();

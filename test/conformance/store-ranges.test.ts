@@ -1,4 +1,4 @@
-/** Attempts of wide shards: every store writes and ends them by ranges of keys. */
+/** What every store writes and reads by ranges of cells' keys: attempts of wide shards, and the cells of a sweep. */
 import { expect, it } from "vitest";
 import { committed, granted, idOf, sweepWith, token } from "./store-fixture.ts";
 import { describeStores } from "./store-under-test.ts";
@@ -37,6 +37,18 @@ describeStores(({ apply, store }) => {
     expect(await store().readConfigs(keysFrom(120, 170))).toEqual(expected);
     await expect(apply(granted(4, keysFrom(190, 240)))).rejects.toThrow();
     expect(await endOf(4, 195)).toBeUndefined();
+  });
+
+  it("cancelled cells of a sweep, and between which keys its cells lie", async () => {
+    await apply(sweepWith([1, 2, 3]), { kind: "cells-cancelled", cellKeys: [1, 3] });
+    const cancelled = async (sweepSeq: number, first: number, last: number): Promise<readonly number[]> =>
+      (await store().findCellsIn(sweepSeq, "cancelled", { first, last })).map((cell) => cell.key);
+    expect(await cancelled(1, 1, 2)).toEqual([1]);
+    expect(await cancelled(1, 2, 5)).toEqual([3]);
+    expect(await cancelled(1, 1, 3)).toEqual([1, 3]);
+    expect(await cancelled(2, 1, 3)).toEqual([]);
+    expect(await store().keysOf(1)).toEqual({ first: 1, last: 3 });
+    expect(await store().keysOf(2)).toBeUndefined();
   });
 });
 
