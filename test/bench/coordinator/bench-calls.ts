@@ -15,7 +15,6 @@ import {
   type Sweep,
 } from "../../../proto/gen/occam/v1/operator.ts";
 import { systemClock } from "../../../src/core/clock.ts";
-import { OccamError } from "../../../src/core/errors.ts";
 import { NUMERICS_VERSION, PACKAGE_VERSION, PROTOCOL_VERSION } from "../../../src/core/version.ts";
 import { callUnary } from "../../../src/rpc/client-calls.ts";
 import type { Connection } from "../../../src/rpc/client.ts";
@@ -29,20 +28,21 @@ const POLL_MS = 50;
 export async function submit({ operator }: Connection, specText: string): Promise<Sweep> {
   const request = SubmitSweepRequest.fromPartial({ specText, fileName: "bench.yaml", maxCells: LIMITS.sweepCells });
   const settings = { deadlineMs: SUBMIT_LIMIT_MS };
-  for (;;) {
-    try {
-      return (await callUnary(operator, OperatorServiceService.submitSweep, request, settings)).sweep!;
-    } catch (error) {
-      // A replica on PostgreSQL serves before it leads.
-      if (!(error instanceof OccamError && error.code === "unavailable")) throw error;
-      await systemClock.sleep(POLL_MS);
-    }
-  }
+  return (await callUnary(operator, OperatorServiceService.submitSweep, request, settings)).sweep!;
 }
+
+/** A call that asks for nothing: what a call costs by itself. */
+export const emptyCall = ({ operator }: Connection): Promise<unknown> =>
+  callUnary(operator, OperatorServiceService.getServer, {}, { deadlineMs: SUBMIT_LIMIT_MS });
 
 export async function cancel({ operator }: Connection, sweep: string): Promise<Sweep> {
   const settings = { deadlineMs: SUBMIT_LIMIT_MS };
   return (await callUnary(operator, OperatorServiceService.cancelSweep, { sweep }, settings)).sweep!;
+}
+
+export async function resume({ operator }: Connection, sweep: string): Promise<void> {
+  const settings = { deadlineMs: SUBMIT_LIMIT_MS };
+  await callUnary(operator, OperatorServiceService.resumeSweep, { sweep }, settings);
 }
 
 export async function sweepOf({ operator }: Connection, sweep: string): Promise<Sweep> {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { postgresMissing, startPostgres } from "../../support/postgres-server.ts";
 import type { Measurement } from "../measurement.ts";
 import type { Part } from "../part.ts";
-import { cellsRows, type CellsLoad } from "./cells-bench.ts";
+import { cellsRows } from "./cells-bench.ts";
 import { benchMissing } from "./coordinator-process.ts";
 import { floodRows } from "./flood-bench.ts";
 import { scaleRows } from "./scale-bench.ts";
@@ -67,17 +67,24 @@ function groupsOf(size: Size): readonly Group[] {
     ["reconnecting workers", (store) => reconnectRows(store, size.reconnecting)],
     ["metric flood", (store) => floodRows(store, STREAMS, size.floodMs)],
     ["log tails", (store) => tailsRows(store, size.tails, STREAMS, size.tailsMs)],
-    ["one large sweep", (store) => scaleRows(store, size.largeSweep)],
-    ["no-op cells on PostgreSQL", () => onPostgres({ ...load, perCall: FUSED, place: "postgres" })],
+    ["one large sweep", (store) => scaleRows(store, size.largeSweep, "sqlite")],
+    [
+      "no-op cells on PostgreSQL",
+      onPostgres((store) => cellsRows(store, { ...load, perCall: FUSED, place: "postgres" })),
+    ],
+    ["one large sweep on PostgreSQL", onPostgres((store) => scaleRows(store, size.largeSweep, "postgres"))],
   ];
 }
 
-async function onPostgres(load: CellsLoad): Promise<readonly Measurement[]> {
-  if (postgresMissing !== undefined) return [];
-  const server = await startPostgres();
-  try {
-    return await cellsRows(await server.newDatabase(), load);
-  } finally {
-    await server.remove();
-  }
-}
+/** In an empty database of a server of its own; nothing where there is no PostgreSQL. */
+const onPostgres =
+  (measure: Group[1]): Group[1] =>
+  async () => {
+    if (postgresMissing !== undefined) return [];
+    const server = await startPostgres();
+    try {
+      return await measure(await server.newDatabase());
+    } finally {
+      await server.remove();
+    }
+  };

@@ -5,13 +5,19 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { OperatorServiceService } from "../../../proto/gen/occam/v1/operator.ts";
 import { systemClock } from "../../../src/core/clock.ts";
+import { OccamError } from "../../../src/core/errors.ts";
+import { callUnary } from "../../../src/rpc/client-calls.ts";
 import { connect, type Connection } from "../../../src/rpc/client.ts";
 
 const MAIN = fileURLToPath(new URL("../../../src/cli/main.js", import.meta.url));
 export const TOKEN = "the-token-of-the-benchmark";
 /** Of /proc's times: USER_HZ is 100 wherever Node runs. */
 const TICK_MS = 10;
+/** A look at who leads. */
+const POLL_MS = 20;
+const LEAD_LIMIT_MS = 60_000;
 
 /** Why there is nothing to measure here; undefined: there is. */
 export const benchMissing: string | undefined = !existsSync(MAIN)
@@ -22,7 +28,7 @@ export const benchMissing: string | undefined = !existsSync(MAIN)
 
 export class CoordinatorProcess {
   readonly address: string;
-  /** From its start as a process until it serves. */
+  /** From its start as a process until it serves, and where another may lead (on PostgreSQL) until it leads. */
   readonly startMs: number;
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
@@ -48,6 +54,7 @@ export class CoordinatorProcess {
       });
       void ended.then((code) => reject(new Error(`the coordinator ended with ${String(code)}`)));
     });
+    if (store.startsWith("postgres")) await untilItLeads(address);
     return new CoordinatorProcess(child, ended, address, systemClock.monotonicMs() - fromMs);
   }
 
@@ -59,7 +66,7 @@ export class CoordinatorProcess {
   }
 
   connect(): Connection {
-    return connect({ address: this.address, token: TOKEN });
+    return connectTo(this.address);
   }
 
   /** Processor time of all its threads so far. */
@@ -86,5 +93,20 @@ export class CoordinatorProcess {
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#ended;
+  }
+}
+
+const connectTo = (address: string): Connection => connect({ address, token: TOKEN });
+
+async function untilItLeads(address: string): Promise<void> {
+  const connection = connectTo(address);
+  for (;;) {
+    try {
+      await callUnary(connection.operator, OperatorServiceService.listSweeps, {}, { deadlineMs: LEAD_LIMIT_MS });
+      return connection.close();
+    } catch (error) {
+      if (!(error instanceof OccamError && error.code === "unavailable")) throw error;
+      await systemClock.sleep(POLL_MS);
+    }
   }
 }

@@ -2,7 +2,7 @@
 import { systemClock } from "../../../src/core/clock.ts";
 import type { Connection } from "../../../src/rpc/client.ts";
 import { against, type Measurement } from "../measurement.ts";
-import { commit, quantileOf, submit, sync, takeShard, timed } from "./bench-calls.ts";
+import { commit, emptyCall, quantileOf, submit, sync, takeShard, timed } from "./bench-calls.ts";
 import { sweepOfSize } from "./bench-sweep.ts";
 import { CoordinatorProcess } from "./coordinator-process.ts";
 
@@ -12,6 +12,7 @@ const HEARTBEAT_MS = 5_000;
 const never = (): boolean => false;
 /** The first submissions of a process compile what reads sweep files. */
 const WARM_UP_SWEEPS = 50;
+const BETWEEN_MS = 10;
 /** Connections are made so many at a time. */
 const CONNECT_AT_ONCE = 50;
 
@@ -36,24 +37,32 @@ export async function startRows(store: string, sweeps: number, workers: number):
     }
   };
   const connections = Array.from({ length: workers }, () => coordinator.connect());
+  const emptyMs: number[] = [];
+  for (let number = 0; number < WARM_UP_SWEEPS + sweeps; number += 1) {
+    emptyMs.push(await timed(() => emptyCall(operator)));
+    await systemClock.sleep(BETWEEN_MS);
+  }
   const working = connections.map((connection, index) => work(connection, `w${index}`));
   await systemClock.sleep(1_000);
   for (let number = 0; number < WARM_UP_SWEEPS + sweeps; number += 1) {
     submittedMs = systemClock.monotonicMs();
     await submit(operator, sweepOfSize(`s${number}`, 1, (1 + number) / 1_024));
     while (tookMs.length <= number) await systemClock.sleep(1);
-    await systemClock.sleep(10);
+    await systemClock.sleep(BETWEEN_MS);
   }
   over.abort();
   for (const connection of connections) connection.close();
   await Promise.all(working);
   operator.close();
   await coordinator.stop();
-  tookMs.splice(0, WARM_UP_SWEEPS);
+  for (const readings of [tookMs, emptyMs]) readings.splice(0, WARM_UP_SWEEPS);
   const method = `from the call that submits a cell until one of ${workers} waiting workers has it; ${sweeps} times, one call after another, behind ${WARM_UP_SWEEPS} that are not counted`;
+  const empty = `GetServer, before: what there is of a start besides is a call, its reading, a durable write and an answer; ${sweeps} times`;
   return [
     against("pending to start, idle worker, p99", "ms", quantileOf(tookMs, 0.99), { floor: 10, stretch: 5, most: true }, method), // prettier-ignore
     against("pending to start, idle worker, median", "ms", quantileOf(tookMs, 0.5), undefined, method),
+    against("an empty call to the same coordinator, p99", "ms", quantileOf(emptyMs, 0.99), undefined, empty),
+    against("an empty call to the same coordinator, median", "ms", quantileOf(emptyMs, 0.5), undefined, empty),
   ];
 }
 
