@@ -1,5 +1,5 @@
 /** `occam run` when processes are killed, and when it is asked to stop. Nothing is lost and nothing is done twice. */
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { childrenOf, isAlive, occam, pause, start, temporaryFolder, type Running } from "./support/occam.ts";
@@ -97,10 +97,10 @@ describe("occam run under fault", () => {
     const children = childrenOf(run.pid).map(({ pid }) => pid);
     run.signal("SIGINT");
     await pause(50);
-    const startMs = performance.now();
     run.signal("SIGINT");
     expect((await run.ended).code).toBe(75);
-    expect(performance.now() - startMs).toBeLessThan(3_000);
+    // A coordinator that ends in order writes its log back, and leaves nothing of it.
+    expect(statSync(join(cwd, "out/store/occam.db-wal")).size).toBeGreaterThan(0);
     await pause(500);
     expect(children.filter(isAlive)).toEqual([]);
     expect((await occam(ARGS, { cwd })).code).toBe(0);
