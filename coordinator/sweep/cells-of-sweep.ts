@@ -2,22 +2,18 @@
 import type { Hot } from "../hot/hot.ts";
 import type { Sweep } from "../hot/sweep.ts";
 import { LIMITS } from "../limits.ts";
-import type { KeyRange, StoredCell } from "../store/store.ts";
+import type { StoredCell } from "../store/store.ts";
 
-/** Reads the next page; undefined: there is none. A page may be empty. */
-export type NextPage = () => Promise<readonly StoredCell[] | undefined>;
-
-/** Cells that come to be in this state on a page that was read are not found. */
-export function pagesOf(hot: Hot, sweep: Sweep, state: StoredCell["state"]): NextPage {
-  let left: KeyRange | undefined;
-  let isOpen = false;
-  return async () => {
-    if (!isOpen) left = await hot.store.keysOf(sweep.seq);
-    isOpen = true;
-    if (left === undefined || left.first > left.last) return undefined;
-    const { first } = left;
-    const last = Math.min(left.last, first + LIMITS.pageKeys - 1);
-    left = { first: last + 1, last: left.last };
-    return hot.store.findCellsIn(sweep.seq, state, { first, last });
-  };
+/** A page may be empty. Cells that come to be in this state on a page that was read are not found. */
+export async function* pagesOf(
+  hot: Hot,
+  sweep: Sweep,
+  state: StoredCell["state"],
+): AsyncGenerator<readonly StoredCell[], undefined> {
+  const keys = await hot.store.keysOf(sweep.seq);
+  if (keys === undefined) return;
+  for (let first = keys.first; first <= keys.last; first += LIMITS.pageKeys) {
+    const last = Math.min(keys.last, first + LIMITS.pageKeys - 1);
+    yield hot.store.findCellsIn(sweep.seq, state, { first, last });
+  }
 }

@@ -13,20 +13,21 @@ export async function rerunQuarantined(
 ): Promise<number> {
   let cells = 0;
   await hot.writer.settled();
-  const nextPage = pagesOf(hot, sweep, "quarantined");
+  const pages = pagesOf(hot, sweep, "quarantined");
   /** Of the page before: no transaction is of more than two. */
   let before = hot.writer.settled();
   /** False: there was none left. */
   const rerunPage = async (): Promise<boolean> => {
-    let page: readonly StoredCell[] | undefined;
+    let isOver = false;
     await inTurn(async () => {
-      page = await nextPage();
-      for (const stored of page ?? []) cells += Number(rerunCell(hot, stored));
+      const { value: page = [], done } = await pages.next();
+      isOver = done === true;
+      for (const stored of page) cells += Number(rerunCell(hot, stored));
     });
     hot.workerNews.changed();
     await before;
     before = hot.writer.settled();
-    return page !== undefined;
+    return !isOver;
   };
   while (await rerunPage());
   return cells;

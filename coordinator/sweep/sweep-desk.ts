@@ -18,13 +18,13 @@ import { cleanText } from "../ingest/clean-text.ts";
 import { isOpen } from "../lease/cell-state.ts";
 import { LIMITS } from "../limits.ts";
 import { parseRequirement } from "../schedule/requirement.ts";
-import { admit, resumeCell, type Points } from "./admit.ts";
+import { admit, type Points } from "./admit.ts";
 import { cancelCells, endCells } from "./cancel-cells.ts";
-import { pagesOf } from "./cells-of-sweep.ts";
 import { checkSize } from "./check-size.ts";
 import { finishIfDone } from "./finish.ts";
 import { unpauseSweep } from "./pause.ts";
 import { rerunQuarantined } from "./rerun.ts";
+import { resumeCells } from "./resume-cells.ts";
 import type { ReadSpec, SpecCell } from "./spec-reader.ts";
 
 export interface Submission {
@@ -311,44 +311,8 @@ export class SweepDesk {
       this.#hot.writer.write(sweep.resume());
       this.#hot.logger.info({ sweep: sweep.record.id }, "sweep goes on");
     }
-    await this.#resumeCells(sweep);
+    await resumeCells(this.#hot, sweep, (run) => this.#inTurn(run), this.#isClosed);
     await this.#expand(sweep, spec);
-  }
-
-  async #resumeCells(sweep: Sweep): Promise<void> {
-    const hot = this.#hot;
-    // No transaction is of more than two pages: a long one holds up every other write, and on PostgreSQL the beat of the lead.
-    let before = hot.writer.settled();
-    // Cells whose cancellation is not durable yet are in memory; the others are in the store, or will be when it is their turn.
-    const inMemory = [...hot.cells.all()].filter((cell) => cell.sweeps.includes(sweep));
-    for (let from = 0; from < inMemory.length; from += LIMITS.pageKeys) {
-      for (const cell of inMemory.slice(from, from + LIMITS.pageKeys)) this.#resumeHot(cell);
-      await before;
-      if (sweep.state !== "running" || this.#closed) return;
-      before = hot.writer.settled();
-    }
-    await before;
-    const nextPage = pagesOf(hot, sweep, "cancelled");
-    while (sweep.state === "running" && !this.#closed) {
-      const page = await nextPage();
-      if (page === undefined) return;
-      await this.#inTurn(async () => {
-        for (const stored of page) {
-          if (sweep.state !== "running") return;
-          const known = hot.cells.get(stored.scope, stored.id);
-          resumeCell(hot, known ?? hot.cells.restore(stored, hot.sweeps.bySeqs(stored.sweeps)));
-        }
-        hot.workerNews.work();
-      });
-      await before;
-      before = hot.writer.settled();
-    }
-  }
-
-  #resumeHot(cell: HotCell): void {
-    if (this.#hot.cells.get(cell.scope, cell.id) !== cell) return;
-    if (cell.life.state.kind === "cancelled") resumeCell(this.#hot, cell);
-    else this.#hot.cells.requeue(cell);
   }
 
   async #expand(sweep: Sweep, spec: ReadSpec): Promise<void> {

@@ -49,8 +49,8 @@ function withTags(used: UsedFields): Vocabulary["fields"] {
   const fields = new Map<string, Map<string, readonly Field[]>>();
   for (const [section, byPath] of used) {
     const paths = new Map([...byPath].map(([path, byKind]) => [path, [...byKind.values()] as readonly Field[]]));
-    const { tag, tagField } = sections().byName[section];
-    if (tag !== undefined && tagField !== undefined) paths.set(tag, [tagField]);
+    const { tagField } = sections().byName[section];
+    if (tagField !== undefined) paths.set(tagField.name, [tagField]);
     fields.set(section, paths);
   }
   return fields;

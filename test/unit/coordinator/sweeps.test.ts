@@ -288,6 +288,20 @@ describe("a cancelled sweep that is submitted again", () => {
     expect(sweeps()[0]!.counts).toMatchObject({ pending: 0, cancelled: 3 });
   });
 
+  it("resumes right behind a large cancel, whose rows are not all written, in small transactions", async () => {
+    const cells = 25_000;
+    const { sweep } = await world.submit({ name: "a", cells });
+    const apply = vi.spyOn(world.store, "apply");
+    await cancel();
+    await world.coordinator.sweeps.resume(sweep);
+    expect(sweep.counts).toMatchObject({ pending: cells, cancelled: 0 });
+    const changed = apply.mock.calls.map(([changes]) => changes.filter(({ kind }) => kind === "cell-changed").length);
+    expect(changed.reduce((sum, count) => sum + count, 0)).toBe(cells);
+    expect(Math.max(...changed)).toBeLessThanOrEqual(2 * LIMITS.pageKeys);
+    world = await world.restart();
+    expect(sweeps()[0]!.counts).toMatchObject({ pending: cells, cancelled: 0 });
+  });
+
   it("completes a resume that was cut off, at the next start", async () => {
     await world.submit({ name: "a", cells: 5 });
     await cancel();
