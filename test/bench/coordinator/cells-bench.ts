@@ -53,20 +53,20 @@ export async function cellsRows(store: string, load: CellsLoad): Promise<readonl
   const calls = perCall === 1 ? "a call for each commit" : `${perCall} commits a call`;
   const rowsBetween = (from: Mark, to: Mark, which: string): readonly Measurement[] => {
     const done = from.left - to.left;
-    const how = `${workers} workers, ${calls}, ${which}`;
+    const how = `${workers} workers, ${calls}, ${done.toLocaleString("en")} no-op cells`;
     const [cpuUs, perSecond] = [(to.cpuMs - from.cpuMs) / done, done / (to.atMs - from.atMs)].map(
       (each) => each * 1_000,
     );
     return [
-      against(`coordinator CPU per cell, ${calls}, ${place}`, "us", cpuUs!, { floor: 50, stretch: 20, most: true }, `/proc: user and system, all threads; ${how}`), // prettier-ignore
-      against(`durable cells, ${calls}, ${place}`, "1/s", perSecond!, { floor: 20_000, stretch: 100_000, most: false }, `${how}; the workers on the same machine`), // prettier-ignore
+      against(`coordinator CPU per cell, ${which}, ${calls}, ${place}`, "us", cpuUs!, { floor: 50, stretch: 20, most: true }, `/proc: user and system, all threads; ${how}`), // prettier-ignore
+      against(`durable cells, ${which}, ${calls}, ${place}`, "1/s", perSecond!, { floor: 20_000, stretch: 100_000, most: false }, `${how}; the workers on the same machine`), // prettier-ignore
     ];
   };
   const [first, warm, last] = marks as [Mark, Mark, Mark];
   const many = cells.toLocaleString("en");
   return [
-    ...rowsBetween(first, warm, `the first ${many} no-op cells of a process`),
-    ...rowsBetween(warm, last, `no-op cells behind the first ${many}`),
+    ...rowsBetween(first, warm, `the first ${many}`),
+    ...rowsBetween(warm, last, `behind the first ${many}`),
     against(`memory of the coordinator, ${calls}, ${place}`, "MB", memoryMb, undefined, `VmHWM; ${workers} workers, ${calls}, all of these cells`), // prettier-ignore
   ];
 }
